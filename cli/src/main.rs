@@ -1,0 +1,2 @@
+//! The command `moulage`.
+fn main() {}

@@ -1,0 +1,192 @@
+//! One closed enum a stage. No text here holds patient data, a file name or another program's words.
+
+use crate::clock::RandomnessUnavailable;
+
+/// Why a photo was refused. [`PhotoError::code`] is stable; the text is for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PhotoError {
+    /// No bytes at all.
+    #[error("the file is empty")]
+    Empty,
+    /// A file of a kind that is not read, named (`tiff`, `gif`, `unknown` ...).
+    #[error("unsupported format: {0}")]
+    UnsupportedFormat(&'static str),
+    /// HEIC without decoded pixels.
+    #[error("heic is decoded by the phone: hand over its pixels together with the file")]
+    HeicNeedsPixels,
+    /// A JPEG process that is not read, named (`arithmetic`, `lossless`, `hierarchical`, `12-bit`).
+    #[error("unsupported jpeg coding: {0}")]
+    UnsupportedCoding(&'static str),
+    /// Colour whose meaning is unknown or unsupported.
+    #[error("unsupported colour: {0}")]
+    UnsupportedColour(&'static str),
+    /// A configured limit was passed.
+    #[error("limit exceeded: at most {maximum} {limit}")]
+    LimitExceeded {
+        /// Which one.
+        limit: Limit,
+        /// Its value, in the limit's own unit.
+        maximum: u64,
+    },
+    /// The file ends too early, inside the part that is named.
+    #[error("truncated inside {0}")]
+    Truncated(&'static str),
+    /// The part that is named breaks its format.
+    #[error("malformed {part} at byte {offset}")]
+    Malformed {
+        /// Marker, chunk or box.
+        part: &'static str,
+        /// Where, from the start of the file.
+        offset: u64,
+    },
+    /// Policy `refuse`: it cannot be set upright without loss.
+    #[error("cannot be set upright without loss")]
+    NotLossless,
+    /// Pixels handed over do not fit their own description.
+    #[error("the pixels do not fit their description")]
+    PixelsMismatch,
+    /// A decoder of another library refused or failed.
+    #[error("the picture cannot be decoded")]
+    Undecodable,
+    /// What was written did not pass the second parser. A bug of ours; nothing leaves.
+    #[error("the clean stream failed its own check: {0}")]
+    CheckFailed(&'static str),
+}
+
+/// The limits of [`crate::photo::Limits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Pixels along one side.
+    Side,
+    /// Pixels altogether.
+    Pixels,
+    /// Bytes of the file.
+    FileBytes,
+    /// Bytes of decoded samples held at once.
+    DecodedBytes,
+}
+
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Side => "pixels a side",
+            Self::Pixels => "pixels",
+            Self::FileBytes => "bytes of file",
+            Self::DecodedBytes => "decoded bytes",
+        })
+    }
+}
+
+impl PhotoError {
+    /// A stable word for programs, for example `limit-pixels`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::UnsupportedFormat(_) => "unsupported-format",
+            Self::HeicNeedsPixels => "heic-needs-pixels",
+            Self::UnsupportedCoding(_) => "unsupported-coding",
+            Self::UnsupportedColour(_) => "unsupported-colour",
+            Self::LimitExceeded { limit, .. } => match limit {
+                Limit::Side => "limit-side",
+                Limit::Pixels => "limit-pixels",
+                Limit::FileBytes => "limit-file-bytes",
+                Limit::DecodedBytes => "limit-decoded-bytes",
+            },
+            Self::Truncated(_) => "truncated",
+            Self::Malformed { .. } => "malformed",
+            Self::NotLossless => "not-lossless",
+            Self::PixelsMismatch => "pixels-mismatch",
+            Self::Undecodable => "undecodable",
+            Self::CheckFailed(_) => "check-failed",
+        }
+    }
+}
+
+/// Why patient, encounter or site were refused: the DICOM keyword, never the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PatientError {
+    /// Something that must be there is not.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// A value breaks its VR or its coding.
+    #[error("{keyword} {problem}")]
+    Invalid {
+        /// DICOM keyword.
+        keyword: &'static str,
+        /// What is wrong, without the value.
+        problem: &'static str,
+    },
+}
+
+impl PatientError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "missing-attribute",
+            Self::Invalid { .. } => "invalid-attribute",
+        }
+    }
+}
+
+/// Why an object was refused by [`crate::dicom::check`], or could not be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DicomError {
+    /// The object breaks its IOD.
+    #[error("{keyword}: {rule}")]
+    Broken {
+        /// DICOM keyword of the attribute.
+        keyword: &'static str,
+        /// The rule that it breaks.
+        rule: &'static str,
+    },
+    /// A value has no valid form in its VR.
+    #[error("{0} cannot be written")]
+    Unwritable(&'static str),
+    /// Not a DICOM Part 10 file, or one that cannot be read.
+    #[error("not a readable DICOM file")]
+    Unreadable,
+}
+
+impl DicomError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Broken { .. } => "iod-broken",
+            Self::Unwritable(_) => "unwritable",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// Why a capture failed: one of the stages, or no randomness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CaptureError {
+    /// The photo.
+    #[error(transparent)]
+    Photo(#[from] PhotoError),
+    /// The linkage.
+    #[error(transparent)]
+    Patient(#[from] PatientError),
+    /// The object.
+    #[error(transparent)]
+    Dicom(#[from] DicomError),
+    /// No UID could be minted.
+    #[error(transparent)]
+    Randomness(#[from] RandomnessUnavailable),
+}
+
+impl CaptureError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Photo(e) => e.code(),
+            Self::Patient(e) => e.code(),
+            Self::Dicom(e) => e.code(),
+            Self::Randomness(_) => "no-randomness",
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! A phone photo goes in; one correct, clean, upright DICOM object comes out.
+//!
+//! ```text
+//! camera file --> photo::prepare --> PreparedPhoto + ScrubReport
+//!                                        |
+//!   Patient + Encounter --> Session --capture(AnatomicSite)--> Instance --> checked DICOM Part 10 bytes
+//! ```
+//!
+//! [`capture::Session`] is the only way to an object: no photo becomes DICOM without a patient and an encounter.
+#![forbid(unsafe_code)]
+
+pub mod capture;
+pub mod clock;
+pub mod dicom;
+pub mod error;
+pub mod patient;
+pub mod photo;
+
+pub use capture::{Device, Session, View};
+pub use error::{CaptureError, DicomError, PatientError, PhotoError};

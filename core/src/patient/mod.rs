@@ -1,0 +1,1 @@
+//! Whom and where: [`Patient`], [`Encounter`], [`AnatomicSite`], [`Lesion`].

@@ -1,0 +1,1 @@
+//! HEIC boxes: orientation, EXIF, colour. HEVC is not decoded here.

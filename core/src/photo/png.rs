@@ -1,0 +1,1 @@
+//! PNG: decoded by `image`, reduced to 8-bit RGB knowingly.

@@ -1,0 +1,1 @@
+//! Made photographs and oracles that the tests of all stages share.
