@@ -1,4 +1,5 @@
 //! The arrows of `core/docs/architecture.md`, read from the imports.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -57,7 +58,11 @@ fn stages_import_only_what_the_arrows_allow() {
         let module = module_of(path.strip_prefix(&core).unwrap());
         if let Some(stage) = module.first().filter(|stage| *stage != "capture") {
             let source = fs::read_to_string(&path).unwrap();
-            wrong.extend(violations(stage, module.len(), &source, &exports).into_iter().map(|w| format!("{}: {w}", path.display())));
+            wrong.extend(
+                violations(stage, module.len(), &source, &exports)
+                    .into_iter()
+                    .map(|w| format!("{}: {w}", path.display())),
+            );
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -132,8 +137,16 @@ fn forbidden_imports_are_found() {
         assert_eq!(found(stage, depth, source).len(), 1, "{stage}: {source}");
     }
     for (stage, depth, source) in [
-        ("photo", 1, "use crate::error::{Limit, PhotoError}; use crate::PhotoError; use crate::clock::Clock; use crate::photo::icc;"),
-        ("photo", 2, "use super::super::photo::icc; use super::icc::Primaries; mod tests { use super::*; use super::super::icc; }"),
+        (
+            "photo",
+            1,
+            "use crate::error::{Limit, PhotoError}; use crate::PhotoError; use crate::clock::Clock; use crate::photo::icc;",
+        ),
+        (
+            "photo",
+            2,
+            "use super::super::photo::icc; use super::icc::Primaries; mod tests { use super::*; use super::super::icc; }",
+        ),
         ("photo", 1, "/// [`crate::dicom::check`]\n// use crate::dicom;\nconst A: &str = \"crate::dicom\";"),
         ("dicom", 2, "use crate::{photo::PreparedPhoto, patient::Patient};"),
         ("upload", 1, "use crate::outbox::Item;"),
@@ -170,7 +183,9 @@ fn collect(tokens: TokenStream, depth: usize, names: &mut Vec<String>) {
                 let inline_module = group.delimiter() == Delimiter::Brace && at >= 2 && word(at - 2) == "mod";
                 collect(group.stream(), depth + usize::from(inline_module), names);
             }
-            TokenTree::Ident(ident) if ident == "crate" && word(at + 1) == "as" => names.push("crate under another name".into()),
+            TokenTree::Ident(ident) if ident == "crate" && word(at + 1) == "as" => {
+                names.push("crate under another name".into())
+            }
             TokenTree::Ident(ident) if ident == "crate" && colons(at + 1) => at = first_names(&tokens, at + 3, names),
             TokenTree::Ident(ident) if ident == "super" => {
                 let mut up = 1;
