@@ -4,6 +4,7 @@ use crate::exif::{self, Exif, Value};
 use crate::icc::{self, Profile};
 use crate::jpeg::{self, Coding, Sampling, encode, header_only, segment, with_back, with_front};
 use crate::leaks::Sentinel;
+use crate::random::noise;
 use crate::scene::{scene, swaps};
 use crate::{heic, hidden, png};
 
@@ -358,7 +359,7 @@ fn profiles() -> Vec<Fixture> {
             .hiding(&["LEAK_ICCNAME", "LEAK_ICCOWNER"]),
         with("names in a profile, version 4", &icc::segments(&named(4), 65_519))
             .hiding(&["LEAK_ICCNAME", "LEAK_ICCOWNER"]),
-        with("a profile of noise", &icc::segments(&hidden::noise(4, 3000), 65_519)),
+        with("a profile of noise", &icc::segments(&noise(4, 3000), 65_519)),
         with("a profile cut short", &icc::segments(&p3[..100], 65_519)),
     ]
 }
@@ -446,7 +447,7 @@ fn refused_by_name() -> Vec<Fixture> {
         refused("a PNG bomb", png::bomb(20_000, 20_000), "limit-side"),
         refused("a PNG bomb within the sides", png::bomb(12_000, 12_000), "limit-pixels"),
         refused("HEIC without pixels", heic.bytes(), "heic-needs-pixels").hiding(&["LEAK_HEIC_EXIF"]),
-        refused("noise", hidden::noise(3, 40_000), "unsupported-format"),
+        refused("noise", noise(3, 40_000), "unsupported-format"),
         refused("PDF", b"%PDF-1.7\n1 0 obj<<>>endobj\n%%EOF\n".to_vec(), "unsupported-format"),
         refused("GIF", b"GIF89a\x01\0\x01\0\0\0\0;".to_vec(), "unsupported-format"),
         refused("BMP", [&b"BM"[..], &[0; 64]].concat(), "unsupported-format"),

@@ -1,7 +1,8 @@
 //! HEIC files without pixels: boxes as a phone writes them, with noise where the coded picture belongs.
 
 use crate::exif::Exif;
-use crate::hidden::{box_of, noise};
+use crate::hidden::box_of;
+use crate::random::noise;
 
 /// What the boxes say.
 #[derive(Debug, Clone)]

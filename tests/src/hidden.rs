@@ -1,6 +1,7 @@
 //! What phones hide in a picture's file besides the picture.
 
 use crate::jpeg::segment;
+use crate::random::noise;
 
 /// An XMP packet.
 #[must_use]
@@ -110,17 +111,4 @@ pub fn zip(name: &str, text: &str) -> Vec<u8> {
 #[must_use]
 pub fn box_of(kind: &[u8; 4], payload: &[u8]) -> Vec<u8> {
     [&(payload.len() as u32 + 8).to_be_bytes()[..], kind, payload].concat()
-}
-
-/// Bytes that repeat with the seed and look like nothing (xorshift).
-#[must_use]
-pub fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as u8
-    };
-    (0..length).map(|_| next()).collect()
 }

@@ -10,6 +10,8 @@ pub mod leaks;
 pub mod oracle;
 pub mod png;
 pub mod programs;
+pub mod random;
 pub mod scene;
+pub mod stream;
 
 pub use fixtures::{Expected, Fixture, fixtures};

@@ -58,9 +58,16 @@ pub fn decoded(jpeg: &[u8]) -> Option<Picture> {
 /// Does this stream show the upright picture of `fixture`? Says what is wrong.
 ///
 /// # Errors
+/// As [`shows_upright`], and when `djpeg` complains.
+pub fn stream_shows_upright(jpeg: &[u8], fixture: &Fixture) -> Result<(), String> {
+    shows_upright(&decoded(jpeg).ok_or("djpeg complains")?, fixture)
+}
+
+/// Is this the upright picture of `fixture`? Says what is wrong.
+///
+/// # Errors
 /// The size, the corners or the mean error.
-pub fn shows_upright(jpeg: &[u8], fixture: &Fixture) -> Result<(), String> {
-    let picture = decoded(jpeg).ok_or("djpeg complains")?;
+pub fn shows_upright(picture: &Picture, fixture: &Fixture) -> Result<(), String> {
     let size = (picture.width, picture.height);
     let difference = picture.difference(&scene(fixture.width, fixture.height)).ok_or(format!("size {size:?}"))?;
     if difference > 8.0 {

@@ -32,7 +32,7 @@ fn jpegtran_agrees_on_what_can_be_turned_without_loss_and_djpeg_sees_the_upright
     {
         let turned = oracle::turned(fixture.for_libjpeg(), fixture.orientation)
             .unwrap_or_else(|| panic!("{}: not perfect", fixture.name));
-        oracle::shows_upright(&turned, fixture).unwrap_or_else(|e| panic!("{}: {e}", fixture.name));
+        oracle::stream_shows_upright(&turned, fixture).unwrap_or_else(|e| panic!("{}: {e}", fixture.name));
     }
     for fixture in fixtures()
         .iter()
