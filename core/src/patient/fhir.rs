@@ -407,17 +407,17 @@ impl HumanName {
         self.extension.iter().find(|extension| extension.url == url)?.value_code.as_deref()
     }
 
+    /// Family, given, middle, prefix, suffix.
     fn components(&self) -> [String; 5] {
-        let text = |part: &Option<String>| part.clone().unwrap_or_default();
         let joined = |parts: &[Option<String>]| parts.iter().flatten().cloned().collect::<Vec<_>>().join(" ");
-        let given: Vec<_> = self.given.iter().flatten().cloned().collect();
-        match (&self.family, given.split_first()) {
-            (None, None) => [text(&self.text), String::new(), String::new(), String::new(), String::new()],
-            (family, None) => [text(family), String::new(), String::new(), joined(&self.prefix), joined(&self.suffix)],
-            (family, Some((first, more))) => {
-                [text(family), first.clone(), more.join(" "), joined(&self.prefix), joined(&self.suffix)]
-            }
+        let mut given = self.given.iter().flatten().cloned();
+        let (family, first) = (self.family.clone(), given.next());
+        if family.is_none() && first.is_none() {
+            let nothing = String::new;
+            return [self.text.clone().unwrap_or_default(), nothing(), nothing(), nothing(), nothing()];
         }
+        let middle = given.collect::<Vec<_>>().join(" ");
+        [family.unwrap_or_default(), first.unwrap_or_default(), middle, joined(&self.prefix), joined(&self.suffix)]
     }
 }
 
@@ -482,5 +482,407 @@ impl CodeableConcept {
             let meaning = coding.display.as_deref().or(self.text.as_deref())?;
             CodedConcept::new(coding.code.as_deref()?, scheme, meaning).ok()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::patient::Issued;
+
+    const TABLE: &str = "http://terminology.hl7.org/CodeSystem/v2-0203";
+    const REPRESENTATION: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation";
+
+    fn patient(elements: Value) -> Result<Patient, PatientError> {
+        let mut resource = json!({"resourceType": "Patient", "identifier": [{"value": "MRN-1"}]});
+        merge(&mut resource, elements);
+        Patient::from_fhir(resource.to_string().as_bytes())
+    }
+
+    fn encounter(elements: Value) -> Result<Encounter, PatientError> {
+        let mut resource = json!({"resourceType": "Encounter", "status": "in-progress"});
+        merge(&mut resource, elements);
+        Encounter::from_fhir(resource.to_string().as_bytes())
+    }
+
+    fn order(elements: Value) -> Result<Encounter, PatientError> {
+        let mut resource = json!({"resourceType": "ServiceRequest", "status": "active"});
+        merge(&mut resource, elements);
+        Encounter::default().order_from_fhir(resource.to_string().as_bytes())
+    }
+
+    fn merge(resource: &mut Value, elements: Value) {
+        let Value::Object(elements) = elements else { panic!("elements are an object") };
+        resource.as_object_mut().unwrap().extend(elements);
+    }
+
+    fn identifier(purpose: &str, code: &str, value: &str) -> Value {
+        let mut identifier = json!({"value": value});
+        if !purpose.is_empty() {
+            identifier["use"] = purpose.into();
+        }
+        if !code.is_empty() {
+            identifier["type"] = json!({"coding": [{"system": TABLE, "code": code}]});
+        }
+        identifier
+    }
+
+    fn text(value: &Option<Private<String>>) -> Option<&str> {
+        value.as_ref().map(|value| value.expose().as_str())
+    }
+
+    fn issued(value: &Issued) -> (&str, Option<&str>, Option<(&str, &str)>) {
+        let universal = value.universal.as_ref().map(|(id, kind)| (kind.code(), id.expose().as_str()));
+        (value.id.expose(), text(&value.issuer_name), universal)
+    }
+
+    fn invalid<T>(keyword: &'static str, problem: Problem) -> Result<T, PatientError> {
+        Err(PatientError::Invalid { keyword, problem })
+    }
+
+    #[test]
+    fn a_whole_patient() {
+        let patient = patient(json!({
+            "id": "example", "meta": {"versionId": "3"}, "active": true,
+            "text": {"status": "generated", "div": "<div>[[[[[[[[[[[[[[[[[[[[\\\"[[[[[[[[</div>"},
+            "identifier": [
+                {"use": "usual", "type": {"coding": [{"system": TABLE, "code": "MR"}]},
+                 "system": "urn:oid:1.2.36.146.595.217.0.1", "value": " 12345 ", "assigner": {"display": "City Hospital"}},
+                {"use": "official", "type": {"coding": [{"system": TABLE, "code": "NI"}]},
+                 "system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9434765919"},
+                {"use": "official", "type": {"coding": [{"system": TABLE, "code": "PPN"}]}, "value": "C01X00T47"},
+            ],
+            "name": [
+                {"use": "maiden", "family": "Windsor"},
+                {"use": "usual", "given": ["Jim"]},
+                {"use": "official", "family": "Müller", "given": ["Zoë", "Anne", "Eve"], "prefix": ["Dr."], "suffix": ["III"]},
+            ],
+            "gender": "female", "birthDate": "1974-12-25", "deceasedBoolean": false,
+            "contact": [{"name": {"family": "Other"}, "gender": "male"}],
+        }))
+        .unwrap();
+        let universal = Some(("ISO", "1.2.36.146.595.217.0.1"));
+        assert_eq!(issued(&patient.patient_id.issued), ("12345", Some("City Hospital"), universal));
+        assert_eq!(text(&patient.patient_id.identifier_type_code), Some("MR"));
+        let [nhs] = &patient.other_patient_ids[..] else { panic!("the passport goes nowhere") };
+        let universal = Some(("URI", "https://fhir.nhs.uk/Id/nhs-number"));
+        assert_eq!(issued(&nhs.issued), ("9434765919", None, universal));
+        assert_eq!(text(&nhs.identifier_type_code), Some("NI"));
+        assert_eq!(text(&patient.patient_name), Some("Müller^Zoë^Anne Eve^Dr.^III"));
+        assert_eq!(text(&patient.patient_birth_date), Some("19741225"));
+        assert_eq!(patient.patient_sex.map(|sex| *sex.expose()), Some(Sex::Female));
+    }
+
+    #[test]
+    fn which_identifier_is_the_patient_id() {
+        let several = Err(PatientError::Invalid { keyword: "PatientID", problem: Problem::SeveralCandidates });
+        let missing = Err(PatientError::Missing("PatientID"));
+        for (identifiers, expected) in [
+            (vec![], missing),
+            (vec![("", "", " ")], missing),
+            (vec![("old", "MR", "a")], missing),
+            (vec![("official", "PPN", "a"), ("usual", "SS", "b")], missing),
+            (vec![("", "", "a")], Ok("a")),
+            (vec![("temp", "MR", "a")], Ok("a")),
+            (vec![("usual", "", "a"), ("", "MR", "b")], Ok("b")),
+            (vec![("old", "MR", "a"), ("", "MR", "b")], Ok("b")),
+            (vec![("official", "MR", "a"), ("usual", "MR", "b")], Ok("b")),
+            (vec![("official", "", "a"), ("", "", "b")], Ok("a")),
+            (vec![("official", "", "a"), ("usual", "PI", "b")], Ok("b")),
+            (vec![("official", "DL", "a"), ("", "", "b")], Ok("b")),
+            (vec![("", "", "a"), ("", "", "b")], several),
+            (vec![("usual", "", "a"), ("usual", "", "b"), ("official", "", "c")], several),
+            (vec![("", "MR", "a"), ("", "MR", "b")], several),
+        ] {
+            let list: Vec<_> =
+                identifiers.iter().map(|(purpose, code, value)| identifier(purpose, code, value)).collect();
+            let chosen = patient(json!({"identifier": list})).map(|p| p.patient_id.issued.id.expose().clone());
+            assert_eq!(chosen, expected.map(str::to_owned), "{identifiers:?}");
+        }
+    }
+
+    #[test]
+    fn issuers() {
+        let long = "é".repeat(65);
+        for (system, assigner, expected) in [
+            (None, None, Ok((None, None))),
+            (None, Some("City Hospital"), Ok((Some("City Hospital"), None))),
+            (None, Some(&*long), Ok((None, None))),
+            (Some("urn:oid:1.2.3"), None, Ok((None, Some(("ISO", "1.2.3"))))),
+            (
+                Some("urn:uuid:a5afddf4-e880-459b-876e-e4591b0acc11"),
+                None,
+                Ok((None, Some(("UUID", "a5afddf4-e880-459b-876e-e4591b0acc11")))),
+            ),
+            (Some("http://acme.org/mrns"), Some("ACME"), Ok((Some("ACME"), Some(("URI", "http://acme.org/mrns"))))),
+            (Some("urn:oid:1.2.x"), None, invalid("UniversalEntityID", Problem::NotOfItsType)),
+            (Some("mrns"), None, invalid("UniversalEntityID", Problem::NotOfItsType)),
+            (Some(""), None, Err(PatientError::Missing("UniversalEntityID"))),
+        ] {
+            let read = patient(json!({"identifier": [
+                {"value": "1", "system": system, "assigner": assigner.map(|name| json!({"display": name}))}
+            ]}));
+            let found = read.as_ref().map(|patient| {
+                let (_, name, universal) = issued(&patient.patient_id.issued);
+                (name, universal)
+            });
+            assert_eq!(found, expected.as_ref().map(|e| *e), "{system:?} {assigner:?}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        let written = |code| json!([{"url": "http://example.org/other"}, {"url": REPRESENTATION, "valueCode": code}]);
+        let several = invalid("PatientName", Problem::SeveralCandidates);
+        for (names, expected) in [
+            (json!([]), Ok(None)),
+            (json!([{"use": "old", "family": "A"}]), Ok(None)),
+            (json!([{"family": "Sukarno"}]), Ok(Some("Sukarno"))),
+            (json!([{"given": ["Madonna"]}]), Ok(Some("^Madonna"))),
+            (json!([{"text": "Zoë Müller"}]), Ok(Some("Zoë Müller"))),
+            (json!([{"text": "Dr. Zoë Müller", "prefix": ["Dr."]}]), Ok(Some("Dr. Zoë Müller"))),
+            (json!([{"text": "Zoë Müller", "family": "Müller", "given": ["Zoë"]}]), Ok(Some("Müller^Zoë"))),
+            (
+                json!([{"family": "A", "given": ["B", null, "C"], "_given": [null, {"id": "x"}, null]}]),
+                Ok(Some("A^B^C")),
+            ),
+            (json!([{"use": "usual", "family": "A"}, {"family": "B"}]), Ok(Some("A"))),
+            (json!([{"use": "nickname", "family": "A"}, {"use": "usual", "family": "B"}]), Ok(Some("B"))),
+            (json!([{"family": "A"}, {"family": "B"}]), several),
+            (json!([{"use": "official", "family": "A"}, {"use": "official", "family": "B"}]), several),
+            (json!([{"family": "الحسن", "given": ["محمد"]}]), Ok(Some("الحسن^محمد"))),
+            (json!([{"family": "王", "given": ["小东"]}]), Ok(Some("王^小东"))),
+            (
+                json!([
+                    {"use": "official", "extension": written("IDE"), "family": "山田", "given": ["太郎"]},
+                    {"use": "official", "extension": written("SYL"), "family": "ヤマダ", "given": ["タロウ"]},
+                    {"use": "usual", "family": "Tarou"},
+                ]),
+                Ok(Some("=山田^太郎=ヤマダ^タロウ")),
+            ),
+            (
+                json!([
+                    {"extension": written("SYL"), "family": "やまだ"},
+                    {"extension": written("ABC"), "family": "Yamada"},
+                    {"extension": written("IDE"), "family": "山田"},
+                ]),
+                Ok(Some("Yamada=山田=やまだ")),
+            ),
+            (json!([{"family": "Hong"}, {"extension": written("IDE"), "family": "홍"}]), Ok(Some("Hong=홍"))),
+            (
+                json!([{"extension": written("IDE"), "family": "山"}, {"extension": written("IDE"), "family": "田"}]),
+                several,
+            ),
+            (json!([{"family": "A^B"}]), invalid("PatientName", Problem::Delimiter)),
+            (json!([{"family": "x".repeat(65)}]), invalid("PatientName", Problem::TooLong)),
+        ] {
+            let read = patient(json!({"name": names})).map(|patient| text(&patient.patient_name).map(str::to_owned));
+            assert_eq!(read, expected.map(|name| name.map(str::to_owned)), "{names}");
+        }
+    }
+
+    #[test]
+    fn birth_dates_and_genders() {
+        for (date, expected) in [
+            ("1974-12-25", Ok(Some("19741225"))),
+            ("1974-12", Ok(None)),
+            ("1974", Ok(None)),
+            ("1974-13", invalid("PatientBirthDate", Problem::NotADate)),
+            ("1974-02-30", invalid("PatientBirthDate", Problem::NotADate)),
+            ("about 1974", invalid("PatientBirthDate", Problem::NotADate)),
+        ] {
+            let read = patient(json!({"birthDate": date})).map(|p| text(&p.patient_birth_date).map(str::to_owned));
+            assert_eq!(read, expected.map(|date| date.map(str::to_owned)), "{date}");
+        }
+        for (gender, expected) in [
+            ("female", Ok(Some("F"))),
+            ("male", Ok(Some("M"))),
+            ("other", Ok(Some("O"))),
+            ("unknown", Ok(None)),
+            ("F", invalid("PatientSex", Problem::NotACode)),
+        ] {
+            let read = patient(json!({"gender": gender})).map(|p| p.patient_sex.map(|sex| sex.expose().code()));
+            assert_eq!(read, expected, "{gender}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_usable_patient() {
+        let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        let with = |extra: &str| format!(r#"{{"resourceType":"Patient","identifier":[{{"value":"1"}}]{extra}}}"#);
+        let padded = |length: usize| with("") + &" ".repeat(length - with("").len());
+        for (resource, problem) in [
+            (with(""), None),
+            (padded(1 << 20), None),
+            (padded((1 << 20) + 1), Some(Problem::TooLong)),
+            (with(&format!(r#","x":{}"#, deep(15))), None),
+            (with(&format!(r#","x":{}"#, deep(16))), Some(Problem::TooDeep)),
+            (deep(500_000), Some(Problem::TooDeep)),
+            (with(r#","identifier":[]"#), Some(Problem::Malformed)),
+            (with(r#","birthDate":19741225"#), Some(Problem::Malformed)),
+            (with(",").replace("}]", "}"), Some(Problem::Malformed)),
+            (with("} {"), Some(Problem::Malformed)),
+            (String::new(), Some(Problem::Malformed)),
+            ("{}".to_owned(), Some(Problem::Malformed)),
+            (with("").replace("Patient", "Practitioner"), Some(Problem::OtherResource)),
+            (with(r#","modifierExtension":[{"url":"x"}]"#), Some(Problem::UnknownRule)),
+            (with(r#","implicitRules":"x""#), Some(Problem::UnknownRule)),
+            (with(r#","active":false"#), Some(Problem::NotInUse)),
+            (with(r#","link":[{"type":"replaced-by"}]"#), Some(Problem::NotInUse)),
+            (with(r#","link":[{"type":"seealso"}]"#), None),
+        ] {
+            let expected = problem.map(|problem| PatientError::Invalid { keyword: "Patient", problem });
+            assert_eq!(Patient::from_fhir(resource.as_bytes()).err(), expected, "{:.200}", resource);
+        }
+        let not_utf8 = [with(r#","id":""#).trim_end_matches('}').as_bytes(), b"\xFF\"}"].concat();
+        assert_eq!(Patient::from_fhir(&not_utf8).err(), invalid::<()>("Patient", Problem::Malformed).err());
+    }
+
+    #[test]
+    fn visits() {
+        let reason = json!({"text": "Ulcer,\nleft heel", "coding": [
+            {"system": "http://snomed.info/sct", "code": "420226006", "display": "Pressure ulcer of heel"},
+            {"system": "http://example.org/local", "code": "X", "display": "Ulcer"},
+        ]});
+        let coded =
+            json!({"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "L89", "display": "Ulcer"}]});
+        let provider = json!({"reference": "Organization/1", "display": "City Hospital"});
+        let identifiers = json!([
+            identifier("official", "", "other"),
+            {"type": {"coding": [{"system": TABLE, "code": "VN"}]}, "system": "urn:oid:1.2.3", "value": "V-7"},
+        ]);
+        let r4 = json!({"identifier": identifiers, "serviceProvider": provider, "class": {"code": "AMB"},
+            "reasonCode": [reason, coded]});
+        let r5 = json!({"identifier": identifiers, "serviceProvider": provider, "class": [{"coding": [{"code": "AMB"}]}],
+            "reason": [{"use": [{"text": "x"}], "value": [{"concept": reason}, {"reference": {"reference": "Condition/1"}}]},
+                {"value": [{"concept": coded}]}]});
+        for resource in [r4, r5] {
+            let encounter = encounter(resource).unwrap();
+            let admission = encounter.admission_id.as_ref().map(issued);
+            assert_eq!(admission, Some(("V-7", None, Some(("ISO", "1.2.3")))));
+            assert_eq!(text(&encounter.institution_name), Some("City Hospital"));
+            assert_eq!(text(&encounter.reason_for_visit), Some("Ulcer,\nleft heel\nUlcer"));
+            let codes: Vec<_> =
+                encounter.reason_for_visit_codes.iter().map(|code| code.value.expose().as_str()).collect();
+            assert_eq!(codes, ["420226006", "L89"]);
+            assert!(encounter.order.is_none() && encounter.accession_number.is_none());
+        }
+        assert!(encounter(json!({})).unwrap() == Encounter::default());
+        let error = encounter(json!({"status": "entered-in-error"})).err();
+        assert_eq!(error, invalid::<()>("Encounter", Problem::NotInUse).err());
+        let error = encounter(json!({"identifier": [{"value": "a"}, {"value": "b"}]})).err();
+        assert_eq!(error, invalid::<()>("AdmissionID", Problem::SeveralCandidates).err());
+        let error = encounter(json!({"identifier": [{"value": "a\tb"}]})).err();
+        assert_eq!(error, invalid::<()>("AdmissionID", Problem::ControlCharacter).err());
+        let long = encounter(json!({"serviceProvider": {"display": "x".repeat(65)}, "reasonCode": [{"text": "a\tb"}]}));
+        assert!(long.unwrap() == Encounter::default(), "descriptions that do not fit are left out");
+    }
+
+    #[test]
+    fn orders() {
+        let identifiers = json!([identifier("", "ACSN", "A-1"), identifier("", "PLAC", "P-1"), identifier("", "FILL", "F-1"), {"value": "x"}]);
+        let code = json!({"coding": [{"system": "http://snomed.info/sct", "code": "197157006", "display": "Photography of patient"}]});
+        let reason = json!({"text": "Follow-up"});
+        let r4 = json!({"identifier": identifiers, "code": code, "reasonCode": [reason]});
+        let r5 = json!({"identifier": identifiers, "code": {"concept": code}, "reason": [{"concept": reason}]});
+        for resource in [r4, r5] {
+            let encounter = order(resource).unwrap();
+            assert_eq!(encounter.accession_number.as_ref().map(issued), Some(("A-1", None, None)));
+            let order = encounter.order.unwrap();
+            assert_eq!(text(&order.placer_order_number), Some("P-1"));
+            assert_eq!(text(&order.filler_order_number), Some("F-1"));
+            assert_eq!(text(&order.requested_procedure_description), Some("Photography of patient"));
+            assert!(order.requested_procedure_code.is_some_and(|code| code.value.expose() == "197157006"));
+            assert_eq!(text(&order.reason_for_the_requested_procedure), Some("Follow-up"));
+        }
+        let error = order(json!({"identifier": [identifier("", "ACSN", "12345678901234567")]})).err();
+        assert_eq!(error, invalid::<()>("AccessionNumber", Problem::TooLong).err());
+        let error = order(json!({"status": "revoked"})).err();
+        assert_eq!(error, invalid::<()>("ServiceRequest", Problem::NotInUse).err());
+        let error = Encounter::default().order_from_fhir(br#"{"resourceType":"Encounter"}"#).err();
+        assert_eq!(error, invalid::<()>("ServiceRequest", Problem::OtherResource).err());
+    }
+
+    #[test]
+    fn patient_visit_and_order_are_of_one_patient() {
+        let other = invalid("PatientID", Problem::OtherPatient);
+        let of = |reference: &str| json!({"subject": {"reference": reference}});
+        let patient = patient(json!({"id": "p1"})).unwrap();
+        for (reference, expected) in [
+            ("Patient/p1", Ok(())),
+            ("https://ehr.example.org/fhir/Patient/p1/_history/4", Ok(())),
+            ("urn:uuid:a5afddf4-e880-459b-876e-e4591b0acc11", Ok(())),
+            ("Patient/p2", other),
+            ("https://ehr.example.org/fhir/Patient/p2", other),
+        ] {
+            assert_eq!(encounter(of(reference)).unwrap().belongs_to(&patient), expected, "{reference}");
+            assert_eq!(order(of(reference)).unwrap().belongs_to(&patient), expected, "{reference}");
+            let request = json!({"resourceType": "ServiceRequest", "subject": {"reference": reference}}).to_string();
+            let both = encounter(of("Patient/p1")).unwrap().order_from_fhir(request.as_bytes());
+            assert_eq!(both.map(|_| ()), expected, "{reference}");
+        }
+        assert_eq!(Encounter::default().belongs_to(&patient), Ok(()));
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let text = prop_oneof![any::<String>(), "[ -~]{0,70}", Just("urn:oid:1.2".into()), Just("MR".into())];
+        let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), text.prop_map(Value::from)];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            let key = prop::sample::select(vec!["use", "value", "system", "type", "coding", "text", "family", "given"]);
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map(key.prop_map(str::to_owned), inner, 0..4)
+                    .prop_map(|map| Value::from(serde_json::Map::from_iter(map))),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn any_elements_and_any_text_are_read_or_refused(
+            element in prop::sample::select(vec![
+                "identifier", "name", "birthDate", "gender", "link", "active", "id", "subject", "code", "reasonCode",
+                "reason", "status", "serviceProvider",
+            ]),
+            value in any_json(),
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
+            for resource in ["Patient", "Encounter", "ServiceRequest"] {
+                let mut json = json!({"resourceType": resource, "identifier": [{"value": "MRN-1"}]});
+                json[element] = value.clone();
+                for bytes in [json.to_string().as_bytes(), &bytes] {
+                    let _ = Patient::from_fhir(bytes);
+                    let _ = Encounter::from_fhir(bytes);
+                    let _ = Encounter::default().order_from_fhir(bytes);
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_in_any_element_is_checked_and_never_told(text in any::<String>()) {
+            let canary = format!("CANARY-91C2{text}\u{7}");
+            let refused = [
+                patient(json!({"identifier": [{"value": canary}]})).err(),
+                patient(json!({"identifier": [{"value": "1", "system": canary}]})).err(),
+                patient(json!({"name": [{"family": canary}]})).err(),
+                patient(json!({"name": [{"text": canary}]})).err(),
+                patient(json!({"birthDate": canary})).err(),
+                patient(json!({"gender": canary})).err(),
+                patient(json!({"active": canary})).err(),
+                patient(json!({"resourceType": canary})).err(),
+                encounter(json!({"identifier": [{"value": canary}]})).err(),
+                order(json!({"identifier": [identifier("", "ACSN", &canary)]})).err(),
+                order(json!({"code": canary})).err(),
+            ];
+            for (place, error) in refused.into_iter().enumerate() {
+                let told = error.map(|error| format!("{error} {error:?} {}", error.code()));
+                prop_assert!(told.is_some_and(|told| !told.contains("CANARY")), "place {place}");
+            }
+        }
     }
 }

@@ -67,7 +67,9 @@ pub(crate) struct Issued {
 impl Issued {
     /// `None` when there is no identifier; the issuer is checked all the same.
     pub(super) fn new(
-        id: (&'static str, usize, &str),
+        keyword: &'static str,
+        max: usize,
+        id: &str,
         issuer_keyword: &'static str,
         issuer: Issuer<'_>,
     ) -> Result<Option<Self>, PatientError> {
@@ -76,7 +78,7 @@ impl Issued {
             Some((kind, text)) => universal(kind, text)?.map(|id| (id, kind)),
             None => None,
         };
-        Ok(identifier(id.0, id.1, id.2)?.map(|id| Self { id, issuer_name, universal }))
+        Ok(identifier(keyword, max, id)?.map(|id| Self { id, issuer_name, universal }))
     }
 
     /// Whether anything is known of the issuer.
@@ -126,9 +128,9 @@ mod tests {
 
     #[test]
     fn an_issuer_without_an_id_is_checked_and_dropped() {
-        let issued = Issued::new(("AccessionNumber", 16, ""), "LocalNamespaceEntityID", "City Hospital".into());
+        let issued = Issued::new("AccessionNumber", 16, "", "LocalNamespaceEntityID", "City Hospital".into());
         assert!(issued.is_ok_and(|issued| issued.is_none()));
-        let issued = Issued::new(("AccessionNumber", 16, ""), "LocalNamespaceEntityID", "City\nHospital".into());
+        let issued = Issued::new("AccessionNumber", 16, "", "LocalNamespaceEntityID", "City\nHospital".into());
         let expected = PatientError::Invalid { keyword: "LocalNamespaceEntityID", problem: Problem::ControlCharacter };
         assert_eq!(issued.err(), Some(expected));
     }

@@ -1,6 +1,21 @@
 //! Whom and where: [`Patient`], [`Encounter`], [`AnatomicSite`], [`Lesion`].
 //!
 //! Values are checked against their VR (PS3.5 6.2) when they come in. None of these types can be printed or serialised.
+//!
+//! ```
+//! use moulage::patient::{Encounter, Issuer, Laterality, Patient, Sex, SiteList, UniversalEntityIdType};
+//!
+//! # fn main() -> Result<(), moulage::PatientError> {
+//! let universal = Some((UniversalEntityIdType::Iso, "1.2.276.0.76.3.1"));
+//! let patient = Patient::new("MRN-1", Issuer { name: "City Hospital", universal })?
+//!     .patient_name("Yamada^Tarou=山田^太郎=やまだ^たろう")?
+//!     .patient_birth_date("1974-12-25")?
+//!     .patient_sex(Sex::Male);
+//! let encounter = Encounter::default().admission_id("V-7", "City Hospital")?.operators_name("Nurse^Nora")?;
+//! let site = SiteList::standard().site("heel")?.on(Laterality::Left)?.labelled("2 cm above the scar")?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod code;
 mod encounter;

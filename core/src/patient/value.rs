@@ -31,11 +31,9 @@ pub(super) type Checked = Result<Option<Private<String>>, PatientError>;
 
 /// One line that programs compare: nothing that the eye cannot see is let in.
 pub(super) fn identifier(keyword: &'static str, max: usize, value: &str) -> Checked {
-    checked(keyword, max, value, |c| match c {
-        '\u{AD}' | '\u{200C}'..='\u{200F}' => Some(Problem::InvisibleCharacter),
-        c if c.is_whitespace() && c != ' ' => Some(Problem::InvisibleCharacter),
-        c => line_problem(c),
-    })
+    let unseen = |c: char| matches!(c, '\u{AD}' | '\u{200C}'..='\u{200F}') || c.is_whitespace() && c != ' ';
+    let problem = |c| line_problem(c).or(unseen(c).then_some(Problem::InvisibleCharacter));
+    checked(keyword, max, value, problem)
 }
 
 /// One line for people.
