@@ -547,7 +547,7 @@ mod tests {
     fn a_whole_patient() {
         let patient = patient(json!({
             "id": "example", "meta": {"versionId": "3"}, "active": true,
-            "text": {"status": "generated", "div": "<div>[[[[[[[[[[[[[[[[[[[[\\\"[[[[[[[[</div>"},
+            "text": {"status": "generated", "div": "<div>[[[[[[[[[[[[[[[[[[[[\\\"[[[[[[[[[[[[[[[[[[[[</div>"},
             "identifier": [
                 {"use": "usual", "type": {"coding": [{"system": TABLE, "code": "MR"}]},
                  "system": "urn:oid:1.2.36.146.595.217.0.1", "value": " 12345 ", "assigner": {"display": "City Hospital"}},
@@ -639,7 +639,7 @@ mod tests {
         let several = invalid("PatientName", Problem::SeveralCandidates);
         for (names, expected) in [
             (json!([]), Ok(None)),
-            (json!([{"use": "old", "family": "A"}]), Ok(None)),
+            (json!([{"use": "old", "family": "A"}, {"use": "maiden", "family": "B"}]), Ok(None)),
             (json!([{"family": "Sukarno"}]), Ok(Some("Sukarno"))),
             (json!([{"given": ["Madonna"]}]), Ok(Some("^Madonna"))),
             (json!([{"text": "Zoë Müller"}]), Ok(Some("Zoë Müller"))),
@@ -720,6 +720,7 @@ mod tests {
             (padded((1 << 20) + 1), Some(Problem::TooLong)),
             (with(&format!(r#","x":{}"#, deep(15))), None),
             (with(&format!(r#","x":{}"#, deep(16))), Some(Problem::TooDeep)),
+            (with(&format!(r#","id":"\\","x":{}"#, deep(16))), Some(Problem::TooDeep)),
             (deep(500_000), Some(Problem::TooDeep)),
             (with(r#","identifier":[]"#), Some(Problem::Malformed)),
             (with(r#","birthDate":19741225"#), Some(Problem::Malformed)),
