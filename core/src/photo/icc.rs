@@ -57,7 +57,7 @@ pub(crate) enum IccProblem {
     TagOutside,
     /// A tag that is needed breaks its type.
     TagMalformed,
-    /// Neither a whole matrix and its curves nor a table, or no white point.
+    /// Neither a whole matrix and its curves nor a table, or no white point where one is needed.
     Incomplete,
 }
 
@@ -88,7 +88,10 @@ pub(crate) fn for_dicom(profile: &[u8]) -> Result<IccProfile, IccProblem> {
         return Err(IccProblem::TooLarge);
     }
     let source = Source::new(profile)?;
-    let mut tags = vec![(*b"wtpt", source.xyz(b"wtpt")?.ok_or(IccProblem::Incomplete)?)];
+    // A monitor's colours are relative to its white. Version 2 stores that white all the same, and only the class says
+    // that it does not count: without this, changing the class would tint absolute colorimetry.
+    let white = if source.is_monitor { xyz_data(&D50) } else { source.xyz(b"wtpt")?.ok_or(IccProblem::Incomplete)? };
+    let mut tags = vec![(*b"wtpt", white)];
     if let Some(adaptation) = source.tag(b"chad")? {
         tags.push((*b"chad", adaptation.typed(b"sf32")?.prefix(8 + 36)?));
     }
@@ -142,11 +145,15 @@ fn from_columns(primaries: Primaries, columns: &Columns) -> IccProfile {
     let chad = [1.04788, 0.02292, -0.0502, 0.02959, 0.99048, -0.01707, -0.00925, 0.01508, 0.75168];
     let curve = [b"para\0\0\0\0\0\x03\0\0".to_vec(), fixed(&[2.4, 1.0 / 1.055, 0.055 / 1.055, 1.0 / 12.92, 0.04045])];
     let curve = curve.concat();
-    let xyz = |values: &[f64]| [b"XYZ \0\0\0\0".to_vec(), fixed(values)].concat();
-    let mut tags: Vec<Tag> = vec![(*b"wtpt", xyz(&D50)), (*b"chad", [b"sf32\0\0\0\0".to_vec(), fixed(&chad)].concat())];
-    tags.extend([*b"rXYZ", *b"gXYZ", *b"bXYZ"].into_iter().zip(columns.iter().map(|column| xyz(column))));
+    let mut tags: Vec<Tag> =
+        vec![(*b"wtpt", xyz_data(&D50)), (*b"chad", [b"sf32\0\0\0\0".to_vec(), fixed(&chad)].concat())];
+    tags.extend([*b"rXYZ", *b"gXYZ", *b"bXYZ"].into_iter().zip(columns.iter().map(|column| xyz_data(column))));
     tags.extend([*b"rTRC", *b"gTRC", *b"bTRC"].map(|name| (name, curve.clone())));
     build([4, 0x30], *b"XYZ ", 0, primaries, tags)
+}
+
+fn xyz_data(values: &[f64]) -> Vec<u8> {
+    [b"XYZ \0\0\0\0".to_vec(), fixed(values)].concat()
 }
 
 /// Numbers as s15Fixed16.
@@ -258,6 +265,7 @@ fn s15(bytes: [u8; 4]) -> f64 {
 /// A profile whose header and tag table are right.
 struct Source<'a> {
     version: [u8; 2],
+    is_monitor: bool,
     pcs: [u8; 4],
     intent: u32,
     tags: Vec<([u8; 4], Data<'a>)>,
@@ -295,7 +303,8 @@ impl<'a> Source<'a> {
         };
         let tags = (0..count).map(tag).collect::<Result<_, IccProblem>>().map_err(|_| IccProblem::TagOutside)?;
         let intent = u32::from_be_bytes(profile.four(64)?);
-        Ok(Self { version: [major, minor], pcs, intent: if intent > 3 { 0 } else { intent }, tags })
+        let is_monitor = profile.four(12)? == *b"mntr";
+        Ok(Self { version: [major, minor], is_monitor, pcs, intent: if intent > 3 { 0 } else { intent }, tags })
     }
 
     /// The tag of that name, at most one.
@@ -479,7 +488,7 @@ mod tests {
     fn matrix_tags(columns: &Columns, gamma_value: u16) -> Vec<Tag> {
         let mut tags = vec![
             (*b"desc", [b"text\0\0\0\0", CANARY].concat()),
-            (*b"wtpt", xyz(&D50)),
+            (*b"wtpt", xyz(&[0.95, 1.0, 1.09])),
             (*b"LEAK", CANARY.repeat(4)),
             (*b"dmnd", CANARY.repeat(4)),
         ];
@@ -528,6 +537,7 @@ mod tests {
                 assert!(header[zero].iter().all(|byte| *byte == 0));
             }
             let source = Source::new(made.bytes()).unwrap();
+            assert_eq!(source.tag(b"wtpt").unwrap().unwrap().0[8..], fixed(&D50));
             assert_eq!(source.tag(b"gXYZ").unwrap().unwrap().0[8..], fixed(&DISPLAY_P3[1]));
             let curves = [b"rTRC", b"gTRC", b"bTRC"].map(|name| source.tag(name).unwrap().unwrap().0.as_ptr());
             assert!(curves.iter().all(|curve| *curve == curves[0]), "shared data is stored once");
@@ -622,9 +632,12 @@ mod tests {
                 &tags.iter().filter(|(known, _)| known != name).cloned().collect::<Vec<_>>(),
             ))
         };
-        assert_eq!(without(b"wtpt"), Err(IccProblem::Incomplete));
+        assert!(without(b"wtpt").is_ok(), "a monitor's white is D50");
+        let mut printer = profile(2, b"Lab ", &[(*b"A2B0", table_tag(b"mft1"))]);
+        printer[12..16].copy_from_slice(b"prtr");
+        assert_eq!(for_dicom(&printer), Err(IccProblem::Incomplete));
         assert_eq!(without(b"gTRC"), Err(IccProblem::Incomplete));
-        let twice = profile(2, b"XYZ ", &[tags.clone(), vec![(*b"wtpt", xyz(&D50))]].concat());
+        let twice = profile(2, b"XYZ ", &[tags.clone(), vec![(*b"gTRC", gamma(563))]].concat());
         assert_eq!(for_dicom(&twice), Err(IccProblem::TagMalformed));
     }
 
