@@ -103,7 +103,7 @@ impl PhotoError {
     }
 }
 
-/// Why patient, encounter or site were refused: the DICOM keyword, never the value.
+/// Why patient, encounter or site were refused: the attribute, never its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PatientError {
     /// Something that must be there is not.
@@ -112,20 +112,101 @@ pub enum PatientError {
     /// A value breaks its VR or its coding.
     #[error("{keyword} {problem}")]
     Invalid {
-        /// DICOM keyword.
+        /// DICOM keyword, or the FHIR resource.
         keyword: &'static str,
-        /// What is wrong, without the value.
-        problem: &'static str,
+        /// What is wrong.
+        problem: Problem,
     },
 }
 
+/// What is wrong with a value of the linkage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// More characters than the VR holds.
+    TooLong,
+    /// A control character, or one that reorders, hides or replaces text.
+    ControlCharacter,
+    /// A character that cannot be seen, in an identifier.
+    InvisibleCharacter,
+    /// A character that separates values or parts of them.
+    Delimiter,
+    /// Not digits and dots as a UID has them.
+    NotAUid,
+    /// A UID under a root that is not for instances.
+    ReservedRoot,
+    /// Not a full date of the calendar.
+    NotADate,
+    /// Not a code of its set.
+    NotACode,
+    /// A coding scheme that the standard retired.
+    RetiredScheme,
+    /// Not of the form that its type names.
+    NotOfItsType,
+    /// A key that is malformed or taken.
+    BadKey,
+    /// A key that the list does not have.
+    UnknownSite,
+    /// A side that the site cannot have.
+    WrongSide,
+    /// A side where none belongs.
+    SideInModifier,
+    /// Several values of the same rank, and no rule that prefers one.
+    SeveralCandidates,
+    /// Nested too deeply.
+    TooDeep,
+    /// Not JSON, or not the elements that the resource has.
+    Malformed,
+    /// A resource of another type.
+    OtherResource,
+    /// A resource that says that unknown rules change its meaning.
+    UnknownRule,
+    /// A record that was cancelled, replaced or entered in error.
+    NotInUse,
+    /// Patient, visit and order are not of the same patient.
+    OtherPatient,
+}
+
+impl Problem {
+    fn text(self) -> (&'static str, &'static str) {
+        match self {
+            Self::TooLong => ("too-long", "is too long"),
+            Self::ControlCharacter => ("control-character", "holds a control character"),
+            Self::InvisibleCharacter => ("invisible-character", "holds a character that cannot be seen"),
+            Self::Delimiter => ("delimiter", "holds a delimiter"),
+            Self::NotAUid => ("not-a-uid", "is not a uid"),
+            Self::ReservedRoot => ("reserved-root", "has a root that is not for instances"),
+            Self::NotADate => ("not-a-date", "is not a full date"),
+            Self::NotACode => ("not-a-code", "is not a code of its set"),
+            Self::RetiredScheme => ("retired-scheme", "is a retired scheme"),
+            Self::NotOfItsType => ("not-of-its-type", "is not of the form that its type names"),
+            Self::BadKey => ("bad-key", "has a key that is malformed or taken"),
+            Self::UnknownSite => ("unknown-site", "is not a site of the list"),
+            Self::WrongSide => ("wrong-side", "is a side that the site cannot have"),
+            Self::SideInModifier => ("side-in-modifier", "holds a side"),
+            Self::SeveralCandidates => ("several-candidates", "has several candidates"),
+            Self::TooDeep => ("too-deep", "is nested too deeply"),
+            Self::Malformed => ("malformed-resource", "is malformed"),
+            Self::OtherResource => ("other-resource", "is a resource of another type"),
+            Self::UnknownRule => ("unknown-rule", "has rules that are not known"),
+            Self::NotInUse => ("not-in-use", "is not in use"),
+            Self::OtherPatient => ("other-patient", "is not the same in all resources"),
+        }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text().1)
+    }
+}
+
 impl PatientError {
-    /// A stable word for programs.
+    /// A stable word for programs, for example `too-long`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
             Self::Missing(_) => "missing-attribute",
-            Self::Invalid { .. } => "invalid-attribute",
+            Self::Invalid { problem, .. } => problem.text().0,
         }
     }
 }
