@@ -91,15 +91,16 @@ pub fn encode_raw_rgb(picture: &Picture) -> Vec<u8> {
     without(&encode_samples(&picture.rgb, picture, ColorType::Ycbcr, coding), &[0xE0])
 }
 
-/// Four components: CMYK, or YCCK with `ycck`, inverted as Adobe does, with an Adobe segment.
+/// Four components: CMYK, or YCCK with `ycck`, with an Adobe segment; the encoder inverts them, as Adobe does.
 #[must_use]
 pub fn encode_cmyk(picture: &Picture, ycck: bool) -> Vec<u8> {
     let samples: Vec<u8> = picture
         .rgb
         .chunks_exact(3)
         .flat_map(|p| {
-            let black = 255 - p[0].max(p[1]).max(p[2]);
-            [255 - black - p[0], 255 - black - p[1], 255 - black - p[2], black].map(|v| 255 - v)
+            let most = u32::from(p[0].max(p[1]).max(p[2]));
+            let ink = |v: u8| (255 * (most - u32::from(v)) / most.max(1)) as u8;
+            [ink(p[0]), ink(p[1]), ink(p[2]), 255 - most as u8]
         })
         .collect();
     let kind = if ycck { ColorType::CmykAsYcck } else { ColorType::Cmyk };

@@ -12,6 +12,7 @@ pub mod png;
 pub mod programs;
 pub mod random;
 pub mod scene;
+pub mod session;
 pub mod stream;
 
 pub use fixtures::{Expected, Fixture, fixtures};

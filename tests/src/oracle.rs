@@ -24,6 +24,16 @@ pub fn coefficients(jpeg: &[u8]) -> Option<Vec<u8>> {
 /// The stream set upright by `jpegtran -perfect`; `None` where that cannot be done without loss.
 #[must_use]
 pub fn turned(jpeg: &[u8], orientation: u8) -> Option<Vec<u8>> {
+    jpegtran("-perfect", jpeg, orientation)
+}
+
+/// The stream set upright by `jpegtran -trim`, which cuts incomplete blocks off where they are in the way.
+#[must_use]
+pub fn trimmed(jpeg: &[u8], orientation: u8) -> Option<Vec<u8>> {
+    jpegtran("-trim", jpeg, orientation)
+}
+
+fn jpegtran(edges: &str, jpeg: &[u8], orientation: u8) -> Option<Vec<u8>> {
     let turn: &[&str] = match orientation {
         2 => &["-flip", "horizontal"],
         3 => &["-rotate", "180"],
@@ -34,14 +44,7 @@ pub fn turned(jpeg: &[u8], orientation: u8) -> Option<Vec<u8>> {
         8 => &["-rotate", "270"],
         _ => &[],
     };
-    let output = run("jpegtran", [&["-copy", "none", "-perfect"], turn].concat(), jpeg);
-    output.status.success().then_some(output.stdout)
-}
-
-/// The stream cut to whole blocks where it must be, then set upright: `jpegtran -trim`.
-#[must_use]
-pub fn trimmed(jpeg: &[u8], turn: &[&str]) -> Option<Vec<u8>> {
-    let output = run("jpegtran", [&["-copy", "none", "-trim"], turn].concat(), jpeg);
+    let output = run("jpegtran", [&["-copy", "none", edges], turn].concat(), jpeg);
     output.status.success().then_some(output.stdout)
 }
 

@@ -32,14 +32,23 @@ pub fn grey(picture: &Picture) -> Vec<u8> {
     write(picture, ColorType::Grayscale, BitDepth::Eight, &picture.grey(), |_| {})
 }
 
-/// A palette of 216 colours.
+/// A palette of the picture's own colours, in steps of 16.
+///
+/// # Panics
+/// When these are more than 256.
 #[must_use]
 pub fn palette(picture: &Picture) -> Vec<u8> {
-    let level = |v: u8| (u16::from(v) + 25) / 51;
-    let index = |p: &[u8]| (level(p[0]) * 36 + level(p[1]) * 6 + level(p[2])) as u8;
-    let samples: Vec<u8> = picture.rgb.chunks_exact(3).map(index).collect();
-    let colours: Vec<u8> = (0..216u32).flat_map(|k| [k / 36, k / 6 % 6, k % 6].map(|v| (v * 51) as u8)).collect();
-    write(picture, ColorType::Indexed, BitDepth::Eight, &samples, |encoder| encoder.set_palette(colours))
+    let mut colours: Vec<[u8; 3]> = Vec::new();
+    let mut index = |p: &[u8]| {
+        let colour = [p[0], p[1], p[2]].map(|v| v & 0xF0 | 8);
+        let at = colours.iter().position(|known| *known == colour).unwrap_or_else(|| {
+            colours.push(colour);
+            colours.len() - 1
+        });
+        u8::try_from(at).expect("a scene of few colours")
+    };
+    let samples: Vec<u8> = picture.rgb.chunks_exact(3).map(&mut index).collect();
+    write(picture, ColorType::Indexed, BitDepth::Eight, &samples, |encoder| encoder.set_palette(colours.concat()))
 }
 
 /// Two frames: the default picture, then the same upside down.
