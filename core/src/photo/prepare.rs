@@ -166,6 +166,17 @@ impl Metadata {
         (self.icc, self.profile) = (Some(profile), origin);
     }
 
+    /// Colours by the code points of ITU-T H.273 (nclx, cICP), where there is a profile for them.
+    fn take_code_points(&mut self, points: Option<(u16, u16)>) {
+        if let Some(profile) = points.and_then(|(primaries, transfer)| icc::from_nclx(primaries, transfer)) {
+            self.profile = match profile.primaries() {
+                Primaries::Srgb => Profile::Srgb,
+                primaries => Profile::Carried(primaries),
+            };
+            self.icc = Some(profile);
+        }
+    }
+
     fn of_heic(file: &[u8], options: &PrepareOptions) -> Result<Self, PhotoError> {
         options.limits.check_file(file.len() as u64)?;
         if heic::brand(file) != Some("heic") {
@@ -181,14 +192,8 @@ impl Metadata {
         metadata.orientation.applied = container;
         metadata.orientation.conflict = metadata.orientation.exif.is_some_and(|exif| exif != container);
         metadata.take_profile(heic.icc.map(|profile| Ok(profile.to_vec())), color_space == Some(1));
-        if heic.icc.is_none()
-            && let Some(profile) = heic.nclx.and_then(|(primaries, transfer)| icc::from_nclx(primaries, transfer))
-        {
-            metadata.profile = match profile.primaries() {
-                Primaries::Srgb => Profile::Srgb,
-                primaries => Profile::Carried(primaries),
-            };
-            metadata.icc = Some(profile);
+        if heic.icc.is_none() {
+            metadata.take_code_points(heic.nclx);
         }
         let pictures = ["thumbnail", "gain-map", "depth", "aux"];
         metadata.other_pictures = heic.other_items.iter().filter(|item| pictures.contains(&item.0)).count() as u32;
