@@ -112,7 +112,7 @@ pub enum PatientError {
     /// A value breaks its VR or its coding.
     #[error("{keyword} {problem}")]
     Invalid {
-        /// DICOM keyword, or the FHIR element that has none.
+        /// DICOM keyword, or the FHIR resource.
         keyword: &'static str,
         /// What is wrong.
         problem: Problem,
@@ -150,6 +150,20 @@ pub enum Problem {
     WrongSide,
     /// A side where none belongs.
     SideInModifier,
+    /// Several values of the same rank, and no rule that prefers one.
+    SeveralCandidates,
+    /// Nested too deeply.
+    TooDeep,
+    /// Not JSON, or not the elements that the resource has.
+    Malformed,
+    /// A resource of another type.
+    OtherResource,
+    /// A resource that says that unknown rules change its meaning.
+    UnknownRule,
+    /// A record that was cancelled, replaced or entered in error.
+    NotInUse,
+    /// Patient, visit and order are not of the same patient.
+    OtherPatient,
 }
 
 impl Problem {
@@ -169,6 +183,13 @@ impl Problem {
             Self::UnknownSite => ("unknown-site", "is not a site of the list"),
             Self::WrongSide => ("wrong-side", "is a side that the site cannot have"),
             Self::SideInModifier => ("side-in-modifier", "holds a side"),
+            Self::SeveralCandidates => ("several-candidates", "has several candidates"),
+            Self::TooDeep => ("too-deep", "is nested too deeply"),
+            Self::Malformed => ("malformed-resource", "is malformed"),
+            Self::OtherResource => ("other-resource", "is a resource of another type"),
+            Self::UnknownRule => ("unknown-rule", "has rules that are not known"),
+            Self::NotInUse => ("not-in-use", "is not in use"),
+            Self::OtherPatient => ("other-patient", "is not the same in all resources"),
         }
     }
 }

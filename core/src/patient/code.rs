@@ -41,3 +41,36 @@ impl CodedConcept {
         self.value.expose().chars().count() > SH
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checked() {
+        use PatientError::{Invalid, Missing};
+        let scheme = "CodingSchemeDesignator";
+        for (value, designator, meaning, expected) in [
+            ("84607009", "SCT", "Skin of heel", None),
+            ("T-D1234", "99LOCAL", "Ours", None),
+            ("", "SCT", "Skin of heel", Some(Missing("CodeValue"))),
+            ("84607009", " ", "Skin of heel", Some(Missing(scheme))),
+            ("84607009", "SCT", "", Some(Missing("CodeMeaning"))),
+            ("T-D1234", "SRT", "Heel", Some(Invalid { keyword: scheme, problem: Problem::RetiredScheme })),
+            ("T-D1234", "snm3", "Heel", Some(Invalid { keyword: scheme, problem: Problem::RetiredScheme })),
+            ("T-D1234", "99SDM", "Heel", Some(Invalid { keyword: scheme, problem: Problem::RetiredScheme })),
+            ("T-D1234", "SCT", "Heel", Some(Invalid { keyword: "CodeValue", problem: Problem::NotACode })),
+            ("1", "12345678901234567", "Heel", Some(Invalid { keyword: scheme, problem: Problem::TooLong })),
+            ("1\\2", "99X", "Heel", Some(Invalid { keyword: "CodeValue", problem: Problem::Delimiter })),
+        ] {
+            assert_eq!(CodedConcept::new(value, designator, meaning).err(), expected, "{value} {designator}");
+        }
+    }
+
+    #[test]
+    fn seventeen_characters_are_long() {
+        for (value, long) in [("1234567890123456", false), ("12345678901234567", true)] {
+            assert!(CodedConcept::new(value, "99X", "m").is_ok_and(|code| code.is_long() == long));
+        }
+    }
+}

@@ -107,7 +107,7 @@ impl Encounter {
     /// # Errors
     /// [`PatientError::Invalid`].
     pub fn accession_number<'a>(mut self, number: &str, issuer: impl Into<Issuer<'a>>) -> Result<Self, PatientError> {
-        self.accession_number = Issued::new(("AccessionNumber", SH, number), NAMESPACE, issuer.into())?;
+        self.accession_number = Issued::new("AccessionNumber", SH, number, NAMESPACE, issuer.into())?;
         Ok(self)
     }
 
@@ -164,7 +164,7 @@ impl Encounter {
     /// # Errors
     /// [`PatientError::Invalid`].
     pub fn admission_id<'a>(mut self, id: &str, issuer: impl Into<Issuer<'a>>) -> Result<Self, PatientError> {
-        self.admission_id = Issued::new(("AdmissionID", LO, id), NAMESPACE, issuer.into())?;
+        self.admission_id = Issued::new("AdmissionID", LO, id, NAMESPACE, issuer.into())?;
         Ok(self)
     }
 
@@ -173,7 +173,7 @@ impl Encounter {
     /// # Errors
     /// [`PatientError::Invalid`].
     pub fn service_episode_id<'a>(mut self, id: &str, issuer: impl Into<Issuer<'a>>) -> Result<Self, PatientError> {
-        self.service_episode_id = Issued::new(("ServiceEpisodeID", LO, id), NAMESPACE, issuer.into())?;
+        self.service_episode_id = Issued::new("ServiceEpisodeID", LO, id, NAMESPACE, issuer.into())?;
         Ok(self)
     }
 

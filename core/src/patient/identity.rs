@@ -119,7 +119,7 @@ impl Patient {
 impl PatientIdentifier {
     pub(super) fn new(id: &str, issuer: Issuer<'_>, type_code: &str) -> Result<Self, PatientError> {
         const TYPE: &str = "IdentifierTypeCode";
-        let issued = Issued::new(("PatientID", LO, id), "IssuerOfPatientID", issuer)?;
+        let issued = Issued::new("PatientID", LO, id, "IssuerOfPatientID", issuer)?;
         let identifier_type_code = super::value::identifier(TYPE, SH, type_code)?;
         if identifier_type_code.as_ref().is_some_and(|code| !is_code_string(code.expose())) {
             return Err(PatientError::Invalid { keyword: TYPE, problem: Problem::NotACode });

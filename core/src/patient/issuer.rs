@@ -1,6 +1,6 @@
 //! Who gave an identifier out: names are unique only within their issuer.
 
-use super::value::{LO, LT, Private, identifier, is_oid, line};
+use super::value::{Checked, LO, LT, Private, identifier, is_oid, line};
 use crate::error::{PatientError, Problem};
 
 /// An issuer as it comes in; checked by the method that takes it. `"City Hospital".into()` is a name alone, `""` an
@@ -67,7 +67,9 @@ pub(crate) struct Issued {
 impl Issued {
     /// `None` when there is no identifier; the issuer is checked all the same.
     pub(super) fn new(
-        id: (&'static str, usize, &str),
+        keyword: &'static str,
+        max: usize,
+        id: &str,
         issuer_keyword: &'static str,
         issuer: Issuer<'_>,
     ) -> Result<Option<Self>, PatientError> {
@@ -76,7 +78,7 @@ impl Issued {
             Some((kind, text)) => universal(kind, text)?.map(|id| (id, kind)),
             None => None,
         };
-        Ok(identifier(id.0, id.1, id.2)?.map(|id| Self { id, issuer_name, universal }))
+        Ok(identifier(keyword, max, id)?.map(|id| Self { id, issuer_name, universal }))
     }
 
     /// Whether anything is known of the issuer.
@@ -85,7 +87,7 @@ impl Issued {
     }
 }
 
-fn universal(kind: UniversalEntityIdType, text: &str) -> super::value::Checked {
+fn universal(kind: UniversalEntityIdType, text: &str) -> Checked {
     const KEYWORD: &str = "UniversalEntityID";
     let Some(id) = identifier(KEYWORD, LT, text)? else { return Err(PatientError::Missing(KEYWORD)) };
     let value = id.expose();
@@ -96,4 +98,40 @@ fn universal(kind: UniversalEntityIdType, text: &str) -> super::value::Checked {
         _ => true,
     };
     if fits { Ok(Some(id)) } else { Err(PatientError::Invalid { keyword: KEYWORD, problem: Problem::NotOfItsType }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn universal_ids_have_the_form_of_their_type() {
+        use UniversalEntityIdType::*;
+        let invalid = Err(PatientError::Invalid { keyword: "UniversalEntityID", problem: Problem::NotOfItsType });
+        for (kind, text, expected) in [
+            (Iso, "1.2.276.0.76.3.1", Ok(true)),
+            (Iso, "2.999.1", Ok(true)),
+            (Iso, "1.2.", invalid),
+            (Iso, "urn:oid:1.2.3", invalid),
+            (Uuid, "a5afddf4-e880-459b-876e-e4591b0acc11", Ok(true)),
+            (Uuid, "a5afddf4e880459b876ee4591b0acc11", invalid),
+            (Uuid, "a5afddf4-e880-459b-876e-e4591b0acc1g", invalid),
+            (Uri, "https://example.org/mrn", Ok(true)),
+            (Uri, "example", invalid),
+            (Uri, "https://example.org/m rn", invalid),
+            (Dns, "example.org", Ok(true)),
+            (Dns, " ", Err(PatientError::Missing("UniversalEntityID"))),
+        ] {
+            assert_eq!(universal(kind, text).map(|id| id.is_some()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_without_an_id_is_checked_and_dropped() {
+        let issued = Issued::new("AccessionNumber", 16, "", "LocalNamespaceEntityID", "City Hospital".into());
+        assert!(issued.is_ok_and(|issued| issued.is_none()));
+        let issued = Issued::new("AccessionNumber", 16, "", "LocalNamespaceEntityID", "City\nHospital".into());
+        let expected = PatientError::Invalid { keyword: "LocalNamespaceEntityID", problem: Problem::ControlCharacter };
+        assert_eq!(issued.err(), Some(expected));
+    }
 }

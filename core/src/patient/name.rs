@@ -48,9 +48,8 @@ impl<'a> From<&'a str> for NameGroup<'a> {
 
 /// The DICOM form without empty ends; a name of nothing but blanks is absent.
 pub(super) fn person_name(keyword: &'static str, name: Name<'_>) -> Checked {
-    let groups = [name.alphabetic, name.ideographic, name.phonetic].map(|group| component_group(keyword, group));
-    let [alphabetic, ideographic, phonetic] = groups;
-    let text = [alphabetic?, ideographic?, phonetic?].join("=");
+    let group = |group| component_group(keyword, group);
+    let text = [group(name.alphabetic)?, group(name.ideographic)?, group(name.phonetic)?].join("=");
     let text = text.trim_end_matches('=');
     Ok((!text.is_empty()).then(|| Private::new(text.to_owned())))
 }
@@ -69,4 +68,85 @@ fn component_group(keyword: &'static str, group: NameGroup<'_>) -> Result<String
         return Err(PatientError::Invalid { keyword, problem: Problem::TooLong });
     }
     Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(name: Name<'_>) -> Result<Option<String>, Problem> {
+        match person_name("PatientName", name) {
+            Ok(name) => Ok(name.map(|name| name.expose().clone())),
+            Err(PatientError::Invalid { keyword: "PatientName", problem }) => Err(problem),
+            Err(_) => panic!("another attribute is blamed"),
+        }
+    }
+
+    #[test]
+    fn names_of_the_world_stay_as_they_are() {
+        for text in [
+            "Müller^Zoë",
+            "Ångström^Þórður^Ægir^Dr.^III",
+            "Nguyễn^Văn A",
+            "Иванова^Анна^Сергеевна",
+            "Παπαδοπούλου^Μαρία",
+            "الحسن^محمد",
+            "علی\u{200C}زاده^مریم",
+            "כהן^שרה",
+            "王^小东",
+            "Wang^XiaoDong=王^小东",
+            "Yamada^Tarou=山田^太郎=やまだ^たろう",
+            "=山田^太郎=ヤマダ^タロウ",
+            "Hong^Gildong=洪^吉洞=홍^길동",
+            "ขวัญใจ^สมชาย",
+            "Sukarno",
+            "^Madonna",
+            "O'Neil-Smith^Mary Ann",
+        ] {
+            assert_eq!(outcome(text.into()), Ok(Some(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn empty_ends_go() {
+        for (text, expected) in [
+            ("", None),
+            ("^^^^", None),
+            (" ^ = ^ =", None),
+            ("Müller^^^^", Some("Müller")),
+            (" Müller ^ Zoë ", Some("Müller^Zoë")),
+            ("Müller^Zoë==", Some("Müller^Zoë")),
+            ("A^^^^III", Some("A^^^^III")),
+        ] {
+            assert_eq!(outcome(text.into()), Ok(expected.map(str::to_owned)), "{text}");
+        }
+    }
+
+    #[test]
+    fn components_and_text_are_the_same_name() {
+        let alphabetic = NameGroup { family: "Yamada", given: "Tarou", ..NameGroup::default() };
+        let ideographic = NameGroup { family: "山田", given: "太郎", ..NameGroup::default() };
+        let name = Name { alphabetic, ideographic, ..Name::default() };
+        assert_eq!(outcome(name), outcome("Yamada^Tarou=山田^太郎".into()));
+    }
+
+    #[test]
+    fn refused() {
+        let full = "あ".repeat(64);
+        assert_eq!(outcome(Name::from(&*full)), Ok(Some(full.clone())));
+        for (text, problem) in [
+            ("A^B^C^D^E^F", Problem::Delimiter),
+            ("A=B=C=D", Problem::Delimiter),
+            ("A\\B", Problem::Delimiter),
+            ("A\nB", Problem::ControlCharacter),
+            ("M\u{FFFD}ller", Problem::ControlCharacter),
+            (&format!("{full}い"), Problem::TooLong),
+            (&format!("{}^{}", "a".repeat(40), "b".repeat(24)), Problem::TooLong),
+            (&format!("A=B={full}い"), Problem::TooLong),
+        ] {
+            assert_eq!(outcome(text.into()), Err(problem), "{text:?}");
+        }
+        let family = NameGroup { family: "A^B", ..NameGroup::default() };
+        assert_eq!(outcome(Name { alphabetic: family, ..Name::default() }), Err(Problem::Delimiter));
+    }
 }

@@ -220,3 +220,84 @@ fn row(line: &str) -> Option<Site> {
     site.primary_skin = add_skin == "yes";
     Some(site)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(keyword: &'static str, problem: Problem) -> Option<PatientError> {
+        Some(PatientError::Invalid { keyword, problem })
+    }
+
+    #[test]
+    fn every_line_of_the_table_is_a_site() {
+        let lines = include_str!("body_sites.tsv").lines().filter(|line| !line.starts_with('#')).count() - 1;
+        let list = SiteList::standard();
+        assert_eq!(list.iter().count(), lines);
+        assert_eq!(lines, 90);
+        for site in list.iter() {
+            assert!(std::ptr::eq(site, list.site(site.key()).unwrap()), "{} is there twice", site.key());
+            assert!(!site.group().is_empty() && !site.meaning().is_empty());
+            // A code that does not mean skin needs the primary structure; a nail unit is no skin but is as near.
+            let own = ["skin", "nail"].iter().any(|word| site.meaning().to_lowercase().contains(word));
+            assert_eq!(site.primary_skin, !own, "{}", site.key());
+        }
+    }
+
+    #[test]
+    fn sides() {
+        use Laterality::*;
+        let list = SiteList::standard();
+        let (heel, sacrum) = (list.site("heel").unwrap(), list.site("sacrum").unwrap());
+        for (site, side, expected) in [
+            (heel, Some(Left), Ok("L")),
+            (heel, Some(Right), Ok("R")),
+            (heel, Some(Both), Ok("B")),
+            (heel, None, Err(Some(PatientError::Missing(SIDE)))),
+            (heel, Some(Unpaired), Err(wrong(SIDE, Problem::WrongSide))),
+            (sacrum, None, Ok("U")),
+            (sacrum, Some(Unpaired), Ok("U")),
+            (sacrum, Some(Left), Ok("L")),
+            (sacrum, Some(Both), Err(wrong(SIDE, Problem::WrongSide))),
+        ] {
+            match site.on(side) {
+                Ok(site) => assert_eq!(Ok(site.image_laterality.expose().code()), expected),
+                Err(error) => assert_eq!(Err(Some(error)), expected),
+            }
+        }
+        for side in [Right, Left, Both, Unpaired] {
+            assert_eq!(Laterality::from_code(side.code()), Ok(side));
+        }
+        assert_eq!(Laterality::from_code("r").err(), wrong(SIDE, Problem::NotACode));
+    }
+
+    #[test]
+    fn region_structure_modifier_and_label() {
+        let list = SiteList::standard();
+        let site = list.site("sacrum").unwrap().on(None).unwrap();
+        assert_eq!(site.region.value.expose(), "54735007");
+        assert!(site.primary_skin);
+        let modifier = |value| CodedConcept::new(value, "SCT", "Modifier").unwrap();
+        for side in ["7771000", "24028007", "51440002", "66459002"] {
+            let error = site.clone().modified_by(modifier(side)).err();
+            assert_eq!(error, wrong("AnatomicRegionModifierSequence", Problem::SideInModifier));
+        }
+        let site = site.modified_by(modifier("255549009")).unwrap().labelled("2 cm above\nthe cleft").unwrap();
+        assert_eq!(site.modifiers.len(), 1);
+        assert!(site.label.is_some_and(|label| label.expose() == "2 cm above\nthe cleft"));
+    }
+
+    #[test]
+    fn the_embedder_adds_sites() {
+        let concept = CodedConcept::new("stump", "99CITY", "Amputation stump").unwrap();
+        let stump = Site::new("stump", concept.clone(), "leg").unwrap().in_pairs().skin_over_it();
+        let list = SiteList::standard().with(stump.clone()).unwrap();
+        assert_eq!(list.iter().count(), 91);
+        assert_eq!(list.site("stump").unwrap().on(None).err(), Some(PatientError::Missing(SIDE)));
+        assert!(list.site("stump").unwrap().on(Laterality::Left).unwrap().primary_skin);
+        assert_eq!(list.with(stump).err(), wrong(REGION, Problem::BadKey));
+        assert_eq!(Site::new("Left stump", concept.clone(), "leg").err(), wrong(REGION, Problem::BadKey));
+        assert_eq!(Site::new("", concept, "leg").err(), Some(PatientError::Missing(REGION)));
+        assert_eq!(SiteList::standard().site("stump").err(), wrong(REGION, Problem::UnknownSite));
+    }
+}

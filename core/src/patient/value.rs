@@ -1,5 +1,7 @@
 //! Text that is checked against its VR (PS3.5 6.2) when it comes in, and patient data that cannot be printed.
 
+use chrono::{Datelike, NaiveDate};
+
 use crate::error::{PatientError, Problem};
 
 /// Most characters of a value of VR SH.
@@ -29,11 +31,9 @@ pub(super) type Checked = Result<Option<Private<String>>, PatientError>;
 
 /// One line that programs compare: nothing that the eye cannot see is let in.
 pub(super) fn identifier(keyword: &'static str, max: usize, value: &str) -> Checked {
-    checked(keyword, max, value, |c| match c {
-        '\u{AD}' | '\u{200C}'..='\u{200F}' => Some(Problem::InvisibleCharacter),
-        c if c.is_whitespace() && c != ' ' => Some(Problem::InvisibleCharacter),
-        c => line_problem(c),
-    })
+    let unseen = |c: char| matches!(c, '\u{AD}' | '\u{200C}'..='\u{200F}') || c.is_whitespace() && c != ' ';
+    let problem = |c| line_problem(c).or(unseen(c).then_some(Problem::InvisibleCharacter));
+    checked(keyword, max, value, problem)
 }
 
 /// One line for people.
@@ -84,20 +84,11 @@ pub(super) fn date(keyword: &'static str, value: &str) -> Checked {
     if value.is_empty() {
         return Ok(None);
     }
-    let digits = match value.split('-').collect::<Vec<_>>()[..] {
-        [whole] => whole.to_owned(),
-        [year, month, day] if year.len() == 4 && month.len() == 2 => [year, month, day].concat(),
-        _ => String::new(),
-    };
-    let real = digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit());
-    let number = |range| digits.get::<std::ops::Range<usize>>(range).and_then(|d| d.parse().ok()).unwrap_or(0);
-    if real
-        && number(0..4) > 0
-        && chrono::NaiveDate::from_ymd_opt(number(0..4) as i32, number(4..6), number(6..8)).is_some()
-    {
-        Ok(Some(Private::new(digits)))
-    } else {
-        Err(PatientError::Invalid { keyword, problem: Problem::NotADate })
+    let format = if value.len() == 8 { "%Y%m%d" } else { "%Y-%m-%d" };
+    let strict = matches!(value.len(), 8 | 10) && value.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    match NaiveDate::parse_from_str(value, format) {
+        Ok(date) if strict && date.year() > 0 => Ok(Some(Private(value.replace('-', "")))),
+        _ => Err(PatientError::Invalid { keyword, problem: Problem::NotADate }),
     }
 }
 
@@ -127,5 +118,115 @@ fn line_problem(c: char) -> Option<Problem> {
         | '\u{E0000}'..='\u{E007F}' => Some(Problem::ControlCharacter),
         c if c.is_control() => Some(Problem::ControlCharacter),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(checked: Checked) -> Result<Option<String>, Problem> {
+        match checked {
+            Ok(value) => Ok(value.map(|value| value.expose().clone())),
+            Err(PatientError::Invalid { keyword: "Keyword", problem }) => Err(problem),
+            Err(_) => panic!("another attribute is blamed"),
+        }
+    }
+
+    #[test]
+    fn lines() {
+        let long = "é".repeat(64);
+        for (text, expected) in [
+            ("", Ok(None)),
+            (" \u{3000}", Ok(None)),
+            ("  City Hospital ", Ok(Some("City Hospital"))),
+            ("بیمارستان\u{200C}ها", Ok(Some("بیمارستان\u{200C}ها"))),
+            (&long, Ok(Some(&*long))),
+            (&(long.clone() + "e"), Err(Problem::TooLong)),
+            ("a\\b", Err(Problem::Delimiter)),
+            ("a\tb", Err(Problem::ControlCharacter)),
+            ("a\nb", Err(Problem::ControlCharacter)),
+            ("a\n", Err(Problem::ControlCharacter)),
+            ("a\0", Err(Problem::ControlCharacter)),
+            ("a\u{1B}b", Err(Problem::ControlCharacter)),
+            ("a\u{85}b", Err(Problem::ControlCharacter)),
+            ("a\u{202E}b", Err(Problem::ControlCharacter)),
+            ("a\u{2066}b", Err(Problem::ControlCharacter)),
+            ("M\u{FFFD}ller", Err(Problem::ControlCharacter)),
+        ] {
+            assert_eq!(outcome(line("Keyword", LO, text)), expected.map(|v| v.map(str::to_owned)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn identifiers_hold_nothing_unseen() {
+        for text in ["1\u{A0}2", "1\u{3000}2", "12\u{200E}", "1\u{AD}2", "1\u{200D}2"] {
+            assert_eq!(outcome(identifier("Keyword", LO, text)), Err(Problem::InvisibleCharacter), "{text:?}");
+        }
+        assert_eq!(outcome(identifier("Keyword", SH, " 943 476 5919 ")), Ok(Some("943 476 5919".into())));
+        assert_eq!(outcome(identifier("Keyword", SH, "12345678901234567")), Err(Problem::TooLong));
+    }
+
+    #[test]
+    fn paragraphs_have_lines() {
+        assert_eq!(outcome(paragraphs("Keyword", LT, "\r\n a\r\nb\\c \n")), Ok(Some("a\r\nb\\c".into())));
+        assert_eq!(outcome(paragraphs("Keyword", LT, "\n\n")), Ok(None));
+        assert_eq!(outcome(paragraphs("Keyword", LT, "a\tb")), Err(Problem::ControlCharacter));
+        assert_eq!(outcome(paragraphs("Keyword", LT, &"a".repeat(LT + 1))), Err(Problem::TooLong));
+    }
+
+    #[test]
+    fn uids() {
+        let long = format!("1.2.{}", "3".repeat(60));
+        for (text, expected) in [
+            ("", Ok(())),
+            ("1.2.276.0.7230010.3.1.2", Ok(())),
+            ("0.39.0", Ok(())),
+            ("2.25.340282366920938463463374607431768211455", Ok(())),
+            (&long, Ok(())),
+            (&(long.clone() + "3"), Err(Problem::TooLong)),
+            ("2.25.340282366920938463463374607431768211456", Err(Problem::NotAUid)),
+            ("2.25.1.2", Err(Problem::NotAUid)),
+            ("1", Err(Problem::NotAUid)),
+            ("1.2.03", Err(Problem::NotAUid)),
+            ("1..2", Err(Problem::NotAUid)),
+            ("1.2.", Err(Problem::NotAUid)),
+            (".1.2", Err(Problem::NotAUid)),
+            ("3.1", Err(Problem::NotAUid)),
+            ("1.40", Err(Problem::NotAUid)),
+            ("1.2.a", Err(Problem::NotAUid)),
+            ("1.2.٣", Err(Problem::NotAUid)),
+            ("1.2 .3", Err(Problem::NotAUid)),
+            ("2.999", Err(Problem::ReservedRoot)),
+            ("2.999.1", Err(Problem::ReservedRoot)),
+            ("1.2.840.10008.5.1.4.1.1.7", Err(Problem::ReservedRoot)),
+        ] {
+            let expected = expected.map(|()| (!text.is_empty()).then(|| text.to_owned()));
+            assert_eq!(outcome(uid("Keyword", text)), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn dates() {
+        for (text, expected) in [
+            ("", Ok(None)),
+            ("1970-01-31", Ok(Some("19700131"))),
+            ("19700131", Ok(Some("19700131"))),
+            ("2000-02-29", Ok(Some("20000229"))),
+            ("1900-02-29", Err(())),
+            ("1970-1-31", Err(())),
+            ("1970-1-1", Err(())),
+            ("1970--1-1", Err(())),
+            ("1970", Err(())),
+            ("1970-01", Err(())),
+            ("00000101", Err(())),
+            ("+970-01-01", Err(())),
+            ("1970- 1-01", Err(())),
+            ("31.01.1970", Err(())),
+            ("1970-01-31T00:00:00", Err(())),
+        ] {
+            let expected = expected.map(|v| v.map(str::to_owned)).map_err(|()| Problem::NotADate);
+            assert_eq!(outcome(date("Keyword", text)), expected, "{text:?}");
+        }
     }
 }
