@@ -158,13 +158,18 @@ fn check_dermatoscope(data: &Dataset<'_>, findings: &mut Findings) {
     }
 }
 
-/// PS3.3 C.7.6.6, C.8.6.4: the pointer names the vector, and the vector has a label a frame.
+/// PS3.3 C.7.6.6, C.8.6.3, C.8.6.4: of several frames the pointer names the vector, which has a label a frame.
 fn check_vector(data: &Dataset<'_>, findings: &mut Findings) {
-    let pointer = data.bytes(tags::FRAME_INCREMENT_POINTER);
     let Tag(group, element) = tags::FRAME_LABEL_VECTOR;
-    if !pointer.is_empty() && pointer != [group.to_le_bytes(), element.to_le_bytes()].concat() {
+    let pointer = data.bytes(tags::FRAME_INCREMENT_POINTER);
+    let frames = super::picture::frames(data);
+    if frames == 1 && data.get(tags::FRAME_INCREMENT_POINTER).is_some() {
+        findings.add("frames", "FrameIncrementPointer", "is present with one frame");
+    }
+    if frames > 1 && pointer != [group.to_le_bytes(), element.to_le_bytes()].concat() {
         findings.add("frames", "FrameIncrementPointer", "does not name FrameLabelVector");
-    } else if data.texts(tags::FRAME_LABEL_VECTOR).len() as u64 != u64::from(super::picture::frames(data)) {
+    }
+    if frames > 1 && data.texts(tags::FRAME_LABEL_VECTOR).len() as u64 != u64::from(frames) {
         findings.add("frames", "FrameLabelVector", "has not one label a frame");
     }
 }
