@@ -44,6 +44,10 @@ const OURSELVES: &str = "Moulage";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// One object, checked against its IOD. Made by [`crate::Session`] only. Holds patient data: it cannot be printed.
+///
+/// ```compile_fail,E0451
+/// let forged = |bytes: Vec<u8>, one: moulage::dicom::Instance| moulage::dicom::Instance { bytes, ..one };
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Instance {
     bytes: Vec<u8>,
