@@ -335,20 +335,23 @@ fn every_object_passes_the_check_and_the_shared_referee() {
     let folder = std::env::var_os("MOULAGE_OBJECTS").map_or(folder.path().to_owned(), PathBuf::from);
     let mut command = std::process::Command::new(shared.join("referee/validate.sh"));
     command.env("REFEREE_VENV", venv);
-    // check_object.py wants FrameIncrementPointer of one frame, and dciodvfy forbids it (C.8.6.3 has it 1C).
-    for (name, instance) in cases.iter().filter(|(name, _)| **name != "multi-frame-of-one") {
+    for (name, instance) in &cases {
         let path = folder.join(format!("{name}.dcm"));
         std::fs::write(&path, instance.bytes()).unwrap();
-        command.arg(path);
+        // check_object.py wants FrameIncrementPointer of one frame, and dciodvfy forbids it (C.8.6.3 has it 1C).
+        if *name != "multi-frame-of-one" {
+            command.arg(path);
+        }
     }
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]
-fn neither_session_nor_object_can_be_printed() {
+fn nothing_that_holds_patient_data_can_be_printed() {
     static_assertions::assert_not_impl_any!(Session: std::fmt::Debug, serde::Serialize, Clone);
     static_assertions::assert_not_impl_any!(Instance: std::fmt::Debug, serde::Serialize);
+    static_assertions::assert_impl_all!(Session: Send, Sync);
     static_assertions::assert_not_impl_any!(View: std::fmt::Debug, serde::Serialize);
 }
 

@@ -171,8 +171,8 @@ pub(crate) fn build(capture: Capture<'_>) -> Result<Instance, DicomError> {
         SopClass::VlPhotographic | SopClass::SecondaryCapture => {}
     }
     icc_profile::write(&mut object, capture.photos)?;
-    image_pixel::write(&mut object, capture.photos, capture.view.transfer_syntax)?;
-    let bytes = write::part10(object, capture.view.transfer_syntax)?;
+    let pixels = image_pixel::write(&mut object, capture.photos, capture.view.transfer_syntax)?;
+    let bytes = write::part10(object, capture.view.transfer_syntax, pixels)?;
     check::own(&bytes)?;
     Ok(Instance {
         bytes,
