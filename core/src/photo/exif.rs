@@ -71,15 +71,13 @@ pub(crate) struct ExifBlock {
 
 /// Reads a block that starts at its byte-order mark.
 ///
-/// A broken block gives what could be read safely. One beyond `limits.exif_bytes`, or beyond [`MAX_ENTRIES`], gives
-/// its orientation and nothing else: a photo must not lie on its side because its maker note is large.
-/// `None` when nothing could be read.
+/// A broken block gives what could be read safely. Of one beyond `limits.exif_bytes` only so much is read: phones put
+/// 190 kB into a HEIC, the facts first and the thumbnail last. One beyond [`MAX_ENTRIES`] gives its orientation and
+/// nothing else. `None` when nothing could be read.
 pub(crate) fn read(tiff: &[u8], limits: &Limits) -> Option<ExifBlock> {
-    let block = Block::new(tiff)?;
+    let block = Block::new(tiff.get(..limits.exif_bytes).unwrap_or(tiff))?;
     let orientation = block.orientation();
-    let affordable = tiff.len() <= limits.exif_bytes && block.is_affordable();
-    let content = if affordable { catch_unwind(|| content(tiff)).ok().flatten() } else { None };
-    match content {
+    match block.followable().and_then(|bytes| catch_unwind(|| content(bytes)).ok().flatten()) {
         Some(content) => Some(ExifBlock { orientation, ..content }),
         None => orientation.map(|value| ExifBlock {
             facts: PhotoFacts::default(),
@@ -193,10 +191,10 @@ impl Keep {
     }
 }
 
-fn content(tiff: &[u8]) -> Option<ExifBlock> {
+fn content(tiff: Vec<u8>) -> Option<ExifBlock> {
     let exif = Reader::new()
         .continue_on_error(true)
-        .read_raw(tiff.to_vec())
+        .read_raw(tiff)
         .or_else(|error| error.distill_partial_result(|_| {}))
         .ok()
         .filter(|exif| exif.fields().len() > 0)?;
@@ -316,6 +314,13 @@ struct Entry<'a> {
     value: Option<&'a [u8]>,
 }
 
+impl Entry<'_> {
+    /// To the EXIF, GPS or interoperability directory.
+    fn is_pointer(&self) -> bool {
+        matches!(self.tag, 0x8769 | 0x8825 | 0xA005)
+    }
+}
+
 impl<'a> Block<'a> {
     fn new(bytes: &'a [u8]) -> Option<Self> {
         let big_endian = match bytes.get(..4)? {
@@ -332,12 +337,25 @@ impl<'a> Block<'a> {
         Some(u16::try_from(self.first_number(&entry)?).unwrap_or(u16::MAX))
     }
 
+    /// A copy that kamadak-exif may read. Pointers to the header, which some phones leave when they strip directories,
+    /// are taken out of the first directory: they would be followed into noise.
+    fn followable(&self) -> Option<Vec<u8>> {
+        let mut copy = self.bytes.to_vec();
+        for (index, entry) in self.entries(self.first).enumerate() {
+            if entry.is_pointer() && self.first_number(&entry).is_none_or(|target| target < 8) {
+                let at = self.first + 2 + 12 * index;
+                copy.get_mut(at..at + 2)?.fill(0);
+            }
+        }
+        Block::new(&copy)?.is_affordable().then_some(copy)
+    }
+
     /// Whether a full read stays within [`MAX_ENTRIES`] and reads no byte of the values twice over.
     fn is_affordable(&self) -> bool {
         let (mut pending, mut seen) = (vec![self.first], BTreeSet::new());
         let (mut entries, mut value_bytes) = (0, 0);
         while let Some(directory) = pending.pop() {
-            if directory == 0 || !seen.insert(directory) {
+            if !seen.insert(directory) {
                 continue;
             }
             for entry in self.entries(directory) {
@@ -346,12 +364,12 @@ impl<'a> Block<'a> {
                 if entries > MAX_ENTRIES || value_bytes > self.bytes.len() {
                     return false;
                 }
-                // Exif, GPS, interoperability
-                if matches!(entry.tag, 0x8769 | 0x8825 | 0xA005) {
+                if entry.is_pointer() {
                     pending.extend(self.first_number(&entry));
                 }
             }
-            pending.extend(self.u16(directory).and_then(|count| self.u32(directory + 2 + 12 * count)));
+            let next = self.u16(directory).and_then(|count| self.u32(directory + 2 + 12 * count));
+            pending.extend(next.filter(|next| *next != 0));
         }
         true
     }
@@ -599,6 +617,15 @@ pub(super) mod tests {
         assert_eq!(facts(vec![(0x9000, UNDEFINED, b"02\\2".to_vec())]), []);
     }
 
+    /// As a stripped photo of a Xiaomi phone has it.
+    #[test]
+    fn pointers_to_nowhere_do_not_hide_the_rest() {
+        let void = |tag| (tag, LONG, vec![0; 4]);
+        let first = vec![ascii(0x010F, "Xiaomi"), short(0x0112, 6), void(0x8769), void(0x8825)];
+        let read = read(&[b"MM\0*\0\0\0\x08".to_vec(), directory(&first, 8)].concat()).unwrap();
+        assert_eq!((read.facts.make.as_deref(), read.orientation), (Some("Xiaomi"), Some(6)));
+    }
+
     #[test]
     fn text_is_short_printable_and_one_value() {
         let kept = |value: &str| {
@@ -667,11 +694,18 @@ pub(super) mod tests {
         }
         let cut = block(vec![short(0x0112, 8)], vec![ascii(0xA434, "A lens of a phone")], vec![]);
         assert_eq!(orientation(&cut[..40]), Some((Some(8), true)));
-        let mut large = rich_block();
-        large.resize(65_537, 0);
-        assert_eq!(orientation(&large), Some((Some(6), true)));
-        large.pop();
-        assert_eq!(orientation(&large), Some((Some(6), false)));
+    }
+
+    #[test]
+    fn only_so_much_is_read() {
+        let whole = rich_block();
+        let make_at = whole.windows(7).position(|window| window == b"Example").unwrap();
+        let makes = [0, 7, 9].map(|more| {
+            let block = super::read(&whole, &Limits { exif_bytes: make_at + more, ..Limits::default() }).unwrap();
+            assert_eq!(block.orientation, Some(6));
+            block.facts.make
+        });
+        assert_eq!(makes, [None, None, Some("Example".into())]);
     }
 
     /// A thousand entries that each open another directory; two large values in the same place.
