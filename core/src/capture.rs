@@ -1,4 +1,18 @@
 //! The one use case: a session (patient + encounter, frozen) turns prepared photos into objects.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use moulage::patient::{Encounter, Laterality, Patient, SiteList};
+//! # use moulage::{CaptureError, Device, Session, View, clock, photo::PreparedPhoto};
+//! fn left_heel(photo: &PreparedPhoto, clock: Arc<dyn clock::Clock>) -> Result<Vec<u8>, CaptureError> {
+//!     let patient = Patient::new("0815", "City Hospital")?.patient_name("Muster^Erika")?;
+//!     let device = Device { device_serial_number: "installation 1".into(), ..Device::default() };
+//!     let randomness = Arc::new(clock::SystemRandomness);
+//!     let mut session = Session::begin(patient, Encounter::default(), device, clock, randomness)?;
+//!     let site = SiteList::standard().site("heel")?.on(Laterality::Left)?;
+//!     Ok(session.capture(photo, &View::of(site))?.into_bytes())
+//! }
+//! ```
 
 use std::sync::Arc;
 
