@@ -1,5 +1,6 @@
 //! Where moving blocks is not enough: samples are turned or their colour changed, then quantised again.
 
+use super::Colour;
 use super::coefficients::{Blocks, Coefficients};
 use super::colour::{self, SourceColour};
 use super::dct::{self, ONE, Plane};
@@ -110,34 +111,41 @@ pub(super) fn converted(
         }
         colour::source_rgb(colour, parts)
     };
-    encode((frame.columns, frame.rows), pixel, turn, limits)
+    encode((frame.columns, frame.rows), pixel, Colour::YCbCr, turn, limits)
 }
 
-/// Makes Y Cb Cr 4:4:4 of RGB pixels whose rows begin every `stride` bytes, turned.
+/// Makes Y Cb Cr 4:4:4, or grey, of RGB pixels whose rows begin every `stride` bytes, turned.
 pub(super) fn encoded(
-    rgb: &[u8],
-    stride: usize,
+    (rgb, stride): (&[u8], usize),
+    colour: Colour,
     size: (u16, u16),
     turn: Turn,
     limits: &Limits,
 ) -> Result<Coefficients, PhotoError> {
-    encode(size, |x, y| std::array::from_fn(|i| f32::from(rgb[y * stride + 3 * x + i])), turn, limits)
+    let pixel = |x: usize, y: usize| std::array::from_fn(|i| f32::from(rgb[y * stride + 3 * x + i]));
+    encode(size, pixel, colour, turn, limits)
 }
 
 fn encode(
     (columns, rows): (u16, u16),
     pixel: impl Fn(usize, usize) -> [f32; 3],
+    colour: Colour,
     turn: Turn,
     limits: &Limits,
 ) -> Result<Coefficients, PhotoError> {
     let component = |id, quantisation| Component { id, h: 1, v: 1, quantisation };
-    let components = vec![component(1, 0), component(2, 1), component(3, 1)];
+    let components = match colour {
+        Colour::Grey => vec![component(1, 0)],
+        Colour::YCbCr => vec![component(1, 0), component(2, 1), component(3, 1)],
+    };
     let frame = turn.frame(&Frame { coding: Coding::Baseline, columns, rows, components }, false);
     let [luma, chroma] = annex_k(QUALITY);
-    let mut target = Coefficients::zero(frame, vec![luma, chroma, chroma], limits)?;
+    let steps = [luma, chroma, chroma].into_iter().take(frame.components.len()).collect();
+    let mut target = Coefficients::zero(frame, steps, limits)?;
     let (width, height) = (usize::from(target.frame.columns), usize::from(target.frame.rows));
     limits.check_decoded(width as u64 * height as u64 * 6)?;
-    let mut planes = [(); 3].map(|()| Plane { across: width, samples: Vec::with_capacity(width * height) });
+    let empty = || Plane { across: width, samples: Vec::with_capacity(width * height) };
+    let mut planes: Vec<Plane> = target.components.iter().map(|_| empty()).collect();
     for y in 0..height {
         for x in 0..width {
             let (sx, sy) = turn.source((x, y), (width, height));
