@@ -1,8 +1,106 @@
 //! The one use case: a session (patient + encounter, frozen) turns prepared photos into objects.
 
-/// The camera.
-pub struct Device {}
-/// What a picture shows.
-pub struct View {}
-/// Patient and encounter, frozen.
-pub struct Session {}
+use std::sync::Arc;
+
+use chrono::{DateTime, FixedOffset};
+
+pub use crate::dicom::{Device, View};
+
+use crate::clock::{Clock, Randomness};
+use crate::dicom::{self, Instance, SopClass, uid};
+use crate::error::CaptureError;
+use crate::patient::{Encounter, Patient};
+use crate::photo::PreparedPhoto;
+
+/// Patient and encounter, frozen: every object that it makes is theirs. Cannot be printed.
+///
+/// One study; one series for each class of object that is made. A UID is minted once, when the object is made.
+pub struct Session {
+    patient: Patient,
+    encounter: Encounter,
+    device: Device,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+    begun: DateTime<FixedOffset>,
+    study_instance_uid: String,
+    series: Vec<Series>,
+}
+
+struct Series {
+    sop_class: SopClass,
+    uid: String,
+    instances: u32,
+}
+
+impl Session {
+    /// Begins now. The encounter's StudyInstanceUID is taken; without one a new study begins.
+    ///
+    /// # Errors
+    /// [`CaptureError::Randomness`] when no UID can be minted.
+    pub fn begin(
+        patient: Patient,
+        encounter: Encounter,
+        device: Device,
+        clock: Arc<dyn Clock>,
+        randomness: Arc<dyn Randomness>,
+    ) -> Result<Self, CaptureError> {
+        let study_instance_uid = match &encounter.study_instance_uid {
+            Some(given) => given.expose().clone(),
+            None => uid::mint(&*randomness)?,
+        };
+        let begun = clock.now();
+        Ok(Self { patient, encounter, device, clock, randomness, begun, study_instance_uid, series: Vec::new() })
+    }
+
+    /// StudyInstanceUID (0020,000D) of all objects of the session.
+    #[must_use]
+    pub fn study_instance_uid(&self) -> &str {
+        &self.study_instance_uid
+    }
+
+    /// One photo, one object.
+    ///
+    /// # Errors
+    /// [`CaptureError::Dicom`] when something that the class needs is missing, cannot be written, or breaks the IOD;
+    /// [`CaptureError::Randomness`]. Nothing is counted then.
+    pub fn capture(&mut self, photo: &PreparedPhoto, view: &View) -> Result<Instance, CaptureError> {
+        self.capture_frames(std::slice::from_ref(photo), view)
+    }
+
+    /// Several exposures of one view, all of the same rows and columns, as one object of
+    /// [`SopClass::MultiFrameTrueColorSc`].
+    ///
+    /// # Errors
+    /// As [`Session::capture`]; [`crate::DicomError::Frames`] for frames that cannot be one object.
+    pub fn capture_frames(&mut self, photos: &[PreparedPhoto], view: &View) -> Result<Instance, CaptureError> {
+        let now = self.clock.now();
+        let at = self.series(view.sop_class)?;
+        let series = &self.series[at];
+        let instance_number = series.instances + 1;
+        let instance = dicom::build(dicom::Capture {
+            patient: &self.patient,
+            encounter: &self.encounter,
+            device: &self.device,
+            view,
+            photos,
+            study_instance_uid: &self.study_instance_uid,
+            series_instance_uid: &series.uid,
+            series_number: at as u32 + 1,
+            sop_instance_uid: uid::mint(&*self.randomness)?,
+            instance_number,
+            begun: self.begun,
+            now,
+        })?;
+        self.series[at].instances = instance_number;
+        Ok(instance)
+    }
+
+    /// Where the series of that class is; it begins with its first object.
+    fn series(&mut self, sop_class: SopClass) -> Result<usize, CaptureError> {
+        if let Some(at) = self.series.iter().position(|series| series.sop_class == sop_class) {
+            return Ok(at);
+        }
+        self.series.push(Series { sop_class, uid: uid::mint(&*self.randomness)?, instances: 0 });
+        Ok(self.series.len() - 1)
+    }
+}

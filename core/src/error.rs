@@ -225,6 +225,12 @@ pub enum DicomError {
     /// A value has no valid form in its VR.
     #[error("{0} cannot be written")]
     Unwritable(&'static str),
+    /// The class of object needs it, and neither the photo nor the caller tells it.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// The photos cannot be frames of one object.
+    #[error("frames: {0}")]
+    Frames(&'static str),
     /// Not a DICOM Part 10 file, or one that cannot be read.
     #[error("not a readable DICOM file")]
     Unreadable,
@@ -237,6 +243,8 @@ impl DicomError {
         match self {
             Self::Broken { .. } => "iod-broken",
             Self::Unwritable(_) => "unwritable",
+            Self::Missing(_) => "missing-attribute",
+            Self::Frames(_) => "frames",
             Self::Unreadable => "unreadable",
         }
     }
