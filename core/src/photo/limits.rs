@@ -13,7 +13,7 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Bytes of decoded samples held at once.
     pub decoded_bytes: u64,
-    /// Bytes of EXIF that are read; a larger one gives no facts, the photo itself is fine.
+    /// Bytes of EXIF that are read; what lies behind them gives no facts, the photo itself is fine.
     pub exif_bytes: usize,
 }
 
