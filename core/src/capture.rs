@@ -36,7 +36,8 @@ impl Session {
     /// Begins now. The encounter's StudyInstanceUID is taken; without one a new study begins.
     ///
     /// # Errors
-    /// [`CaptureError::Randomness`] when no UID can be minted.
+    /// [`CaptureError::Patient`] when patient and encounter were read from resources that say they belong to different
+    /// people; [`CaptureError::Randomness`] when no UID can be minted.
     pub fn begin(
         patient: Patient,
         encounter: Encounter,
@@ -44,6 +45,7 @@ impl Session {
         clock: Arc<dyn Clock>,
         randomness: Arc<dyn Randomness>,
     ) -> Result<Self, CaptureError> {
+        encounter.belongs_to(&patient)?;
         let study_instance_uid = match &encounter.study_instance_uid {
             Some(given) => given.expose().clone(),
             None => uid::mint(&*randomness)?,
@@ -104,3 +106,6 @@ impl Session {
         Ok(self.series.len() - 1)
     }
 }
+
+#[cfg(test)]
+mod tests;

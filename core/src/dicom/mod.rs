@@ -1,8 +1,10 @@
 //! PreparedPhoto + linkage -> [`Instance`]: one file a DICOM module (PS3.3 C), four IODs from one model.
 //!
-//! Objects of all four classes say the same about the patient, the place and the time.
+//! Objects of all four classes say the same about the patient, the place and the time. [`check`] reads what was written with a
+//! reader of its own and refuses an object that breaks its IOD: nothing leaves unchecked.
 
 mod acquisition_context;
+mod check;
 mod dermoscopic_image;
 mod general_anatomy;
 mod general_equipment;
@@ -26,6 +28,7 @@ mod write;
 
 use chrono::{DateTime, FixedOffset, NaiveDateTime};
 
+pub use check::{Checked, Finding, MAX_FILE_BYTES, check};
 pub use sop_class::{SopClass, TransferSyntax};
 pub use view::{ContactMethod, Dermoscopy, Device, ImmersionMedia, Polarization, Provenance, View};
 
@@ -166,6 +169,7 @@ pub(crate) fn build(capture: Capture<'_>) -> Result<Instance, DicomError> {
     icc_profile::write(&mut object, capture.photos)?;
     image_pixel::write(&mut object, capture.photos, capture.view.transfer_syntax)?;
     let bytes = write::part10(object, capture.view.transfer_syntax)?;
+    check::own(&bytes)?;
     Ok(Instance {
         bytes,
         sop_class: class,

@@ -20,6 +20,11 @@ pub(super) fn vr(tag: Tag) -> Option<VR> {
     DICTIONARY.by_tag(tag).and_then(|entry| entry.vr.exact())
 }
 
+/// The tag of a standard attribute.
+pub(super) fn by_keyword(keyword: &str) -> Option<Tag> {
+    DICTIONARY.by_name(keyword).map(|entry| entry.tag.inner())
+}
+
 /// A code of ours: value, scheme, meaning.
 pub(super) type Code = (&'static str, &'static str, &'static str);
 

@@ -11,9 +11,7 @@ use crate::photo::{Fact, FactValue, PhotoFacts};
 const FLASH: u16 = 0x9209;
 
 /// EXIF tag, attribute, number of values.
-const TABLE: [(u16, Tag, usize); 41] = [
-    (0x013E, tags::WHITE_POINT, 1),
-    (0x013F, tags::PRIMARY_CHROMATICITIES, 3),
+const TABLE: [(u16, Tag, usize); 39] = [
     (0x829A, tags::EXPOSURE_TIME_IN_SECONDS, 1),
     (0x829D, tags::F_NUMBER, 1),
     (0x8822, tags::EXPOSURE_PROGRAM, 1),
@@ -63,9 +61,8 @@ pub(super) fn write(object: &mut Attributes, facts: &PhotoFacts) -> Result<(), D
         }
         let Some((_, attribute, count)) = TABLE.iter().find(|(exif, ..)| exif == tag) else { continue };
         match (vr(*attribute), value) {
-            (Some(VR::US | VR::IS), FactValue::Integer(n)) if u16::try_from(*n).is_ok() => {
-                object.integer(*attribute, *n)?;
-            }
+            (Some(VR::US), FactValue::Integer(n)) if u16::try_from(*n).is_ok() => object.integer(*attribute, *n)?,
+            (Some(VR::IS), FactValue::Integer(n)) if i32::try_from(*n).is_ok() => object.integer(*attribute, *n)?,
             (Some(VR::DS), FactValue::Integer(n)) if *count == 1 => object.decimals(*attribute, &[(*n).into()])?,
             (Some(VR::DS), FactValue::Decimal(v)) if *count == 1 && writable(*v) => {
                 object.decimals(*attribute, &[*v])?
@@ -141,9 +138,10 @@ mod tests {
     #[test]
     fn what_has_no_valid_form_is_left_out() {
         let facts = [
-            (0x8827, FactValue::Integer(70_000)),
+            (0x8827, FactValue::Integer(u32::MAX)),
+            (0x8822, FactValue::Integer(70_000)),
             (0x829A, FactValue::Text("1/120".into())),
-            (0x013E, FactValue::Decimals(vec![0.3, 0.3])),
+            (0xA432, FactValue::Decimals(vec![1.54, 6.0])),
             (0x920A, FactValue::Decimal(f64::INFINITY)),
             (0x9999, FactValue::Integer(1)),
         ];

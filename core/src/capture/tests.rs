@@ -1,0 +1,342 @@
+//! Objects of all four classes from made photos: their text against committed dumps, and the shared referee's word.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use chrono::NaiveDateTime;
+use dicom_core::header::Header;
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::tags;
+use dicom_object::{FileDicomObject, InMemDicomObject, OpenFileOptions};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+
+use super::*;
+use crate::clock::RandomnessUnavailable;
+use crate::dicom::{ContactMethod, Dermoscopy, ImmersionMedia, Polarization, Provenance, TransferSyntax, check};
+use crate::error::DicomError;
+use crate::patient::{CodedConcept, Issuer, Laterality, Lesion, Order, Sex, SiteList, UniversalEntityIdType};
+use crate::photo::{Colour, Derivation, Fact, FactValue, IccProfile, LossyStep, PhotoFacts, Preview, Primaries, Taken};
+
+/// A clock that goes on by a second at each look.
+struct TestClock(Mutex<DateTime<FixedOffset>>);
+
+impl TestClock {
+    fn at(moment: &str) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(DateTime::parse_from_rfc3339(moment).unwrap())))
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> DateTime<FixedOffset> {
+        let mut now = self.0.lock().unwrap();
+        *now += chrono::TimeDelta::seconds(1);
+        *now
+    }
+}
+
+/// 1, 1, 1 ..., then 2, 2, 2 ...; and nothing any more after as many draws as it is given.
+struct TestRandomness(Mutex<(u8, u8)>);
+
+impl TestRandomness {
+    fn of(draws: u8) -> Arc<Self> {
+        Arc::new(Self(Mutex::new((0, draws))))
+    }
+}
+
+impl Randomness for TestRandomness {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomnessUnavailable> {
+        let mut state = self.0.lock().unwrap();
+        if state.0 == state.1 {
+            return Err(RandomnessUnavailable);
+        }
+        state.0 += 1;
+        bytes.fill(state.0);
+        Ok(())
+    }
+}
+
+/// A clean stream as `photo::prepare` gives it: what jpeg-encoder writes, without its APP0.
+fn stream(columns: u16, rows: u16, colour: Colour) -> Vec<u8> {
+    let (kind, samples) = match colour {
+        Colour::Grey => (ColorType::Luma, 1),
+        Colour::YCbCr => (ColorType::Rgb, 3),
+    };
+    let pixels: Vec<u8> = (0..usize::from(columns) * usize::from(rows) * samples)
+        .map(|at| (at / samples % usize::from(columns) * 3 + at % samples * 40 + at / 1000) as u8)
+        .collect();
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, 90);
+    encoder.set_sampling_factor(SamplingFactor::R_4_2_0);
+    encoder.encode(&pixels, columns, rows, kind).unwrap();
+    assert_eq!(bytes[2..4], [0xFF, 0xE0]);
+    let app0 = 2 + usize::from(bytes[4]) * 256 + usize::from(bytes[5]);
+    bytes.drain(2..2 + app0);
+    bytes
+}
+
+fn photo(columns: u16, rows: u16, colour: Colour) -> PreparedPhoto {
+    PreparedPhoto {
+        jpeg: stream(columns, rows, colour),
+        rows,
+        columns,
+        colour,
+        icc: None,
+        facts: PhotoFacts::default(),
+        lossy: vec![LossyStep { ratio: 1.0, method: "ISO_10918_1" }],
+        derivation: None,
+        preview: Preview { width: 0, height: 0, rgb: Vec::new() },
+    }
+}
+
+fn plain() -> PreparedPhoto {
+    photo(61, 43, Colour::YCbCr)
+}
+
+/// With everything that EXIF and a profile can tell.
+fn talkative() -> PreparedPhoto {
+    let taken = Taken { local: local("2026-03-01T23:30:00.25"), offset: FixedOffset::west_opt(5 * 3600) };
+    PreparedPhoto {
+        icc: Some(IccProfile { bytes: profile(), primaries: Primaries::Srgb }),
+        facts: PhotoFacts {
+            make: Some("Example".into()),
+            model: Some("Phone 1".into()),
+            software: Some("Example OS 1.0".into()),
+            taken: Some(taken),
+            facts: vec![
+                Fact { tag: 0x829A, value: FactValue::Decimal(1.0 / 120.0) },
+                Fact { tag: 0x829D, value: FactValue::Decimal(1.8) },
+                Fact { tag: 0x8827, value: FactValue::Integer(64) },
+                Fact { tag: 0x9000, value: FactValue::Text("0232".into()) },
+                Fact { tag: 0x9209, value: FactValue::Integer(0x19) },
+                Fact { tag: 0xA432, value: FactValue::Decimals(vec![1.54, 6.0, 1.8, 2.4]) },
+                Fact { tag: 0xA434, value: FactValue::Text("Wide camera".into()) },
+            ],
+        },
+        ..plain()
+    }
+}
+
+/// The head of an input profile and no tag: enough for what is tested here.
+fn profile() -> Vec<u8> {
+    let mut bytes = vec![0; 132];
+    bytes[3] = 132;
+    bytes[8] = 4;
+    for (at, field) in [(12, b"scnr"), (16, b"RGB "), (20, b"XYZ "), (36, b"acsp")] {
+        bytes[at..at + 4].copy_from_slice(field);
+    }
+    bytes
+}
+
+fn local(moment: &str) -> NaiveDateTime {
+    moment.parse().unwrap()
+}
+
+fn site(key: &str, side: Laterality) -> crate::patient::AnatomicSite {
+    SiteList::standard().site(key).unwrap().on(side).unwrap()
+}
+
+fn heel() -> View {
+    View::of(site("heel", Laterality::Left))
+}
+
+fn view(sop_class: SopClass) -> View {
+    View { sop_class, ..heel() }
+}
+
+fn lesion() -> Lesion {
+    Lesion::new("lesion 1", "2.25.113407110131113151719212325272931333537").unwrap()
+}
+
+fn device() -> Device {
+    Device {
+        device_serial_number: "install-0001".into(),
+        manufacturer: "Given Maker".into(),
+        manufacturer_model_name: "Given Model".into(),
+        software_versions: vec!["Given OS 2".into(), "Given App 3".into()],
+    }
+}
+
+fn patient() -> Patient {
+    let issuer = Issuer { name: "TESTHOSP", universal: Some((UniversalEntityIdType::Iso, "1.2.3.4.5")) };
+    Patient::new("TEST-0001", issuer)
+        .and_then(|patient| patient.patient_name("Müller^Zoë=山田^太郎"))
+        .and_then(|patient| patient.patient_birth_date("1970-01-01"))
+        .and_then(|patient| patient.other_patient_id("77", "", ""))
+        .unwrap()
+        .patient_sex(Sex::Other)
+}
+
+fn visit() -> Encounter {
+    let code = |value, meaning| CodedConcept::new(value, "99STAFF", meaning).unwrap();
+    let order = Order::default()
+        .requested_procedure_id("RP1")
+        .and_then(|order| order.scheduled_procedure_step_id("SPS1"))
+        .and_then(|order| order.requested_procedure_description("Photo of the wound"))
+        .and_then(|order| order.reason_for_the_requested_procedure("Follow-up"))
+        .and_then(|order| order.placer_order_number("P-1"))
+        .and_then(|order| order.filler_order_number("F-1"))
+        .unwrap()
+        .requested_procedure_code(CodedConcept::new("197157006", "SCT", "Photography of patient").unwrap());
+    Encounter::default()
+        .accession_number("A1", "RIS")
+        .and_then(|visit| visit.study_id("S1"))
+        .and_then(|visit| visit.study_description("Wound care"))
+        .and_then(|visit| visit.referring_physician_name("Ref^Erring"))
+        .and_then(|visit| visit.operators_name("Nurse^Nora"))
+        .and_then(|visit| visit.operator_identification(code("4711", "Nora Nurse"), "Test Hospital"))
+        .and_then(|visit| visit.institution_name("Test Hospital"))
+        .and_then(|visit| visit.institutional_department_name("Wound clinic"))
+        .and_then(|visit| visit.admission_id("V-1", "ADT"))
+        .and_then(|visit| visit.service_episode_id("E-1", "ADT"))
+        .and_then(|visit| visit.reason_for_visit("Ulcer of the heel"))
+        .unwrap()
+        .reason_for_visit_code(code("R-1", "Ulcer"))
+        .order(order)
+}
+
+fn session(device: Device) -> Session {
+    let clock = TestClock::at("2026-03-14T09:19:59+01:00");
+    Session::begin(patient(), Encounter::default(), device, clock, TestRandomness::of(200)).unwrap()
+}
+
+fn read(instance: &Instance) -> FileDicomObject<InMemDicomObject> {
+    OpenFileOptions::new().from_reader(instance.bytes()).unwrap()
+}
+
+fn text(instance: &Instance, tag: Tag) -> Option<String> {
+    read(instance).get(tag).map(|element| element.to_str().unwrap().trim_end().to_owned())
+}
+
+/// One object of each kind and of each case that writes something of its own.
+fn cases() -> BTreeMap<&'static str, Instance> {
+    let clock = || TestClock::at("2026-03-14T09:19:59+01:00");
+    let mut plain_session = session(device());
+    let mut full = Session::begin(patient(), visit(), device(), clock(), TestRandomness::of(200)).unwrap();
+    let dermoscopy = Dermoscopy {
+        light_source_polarization: Some(Polarization::Polarized),
+        emitter_color_temperature: Some(5500),
+        contact_method: Some(ContactMethod::Contact(vec![ImmersionMedia::UltrasoundGel, ImmersionMedia::PlasticCap])),
+        optical_magnification_factor: Some(10.0),
+    };
+    let anterior = CodedConcept::new("255549009", "SCT", "Anterior").unwrap();
+    let labelled =
+        site("sacrum", Laterality::Unpaired).modified_by(anterior).unwrap().labelled("above\nthe cleft").unwrap();
+    let derived = |steps: &[(f64, &'static str)], derivation| PreparedPhoto {
+        lossy: steps.iter().map(|(ratio, method)| LossyStep { ratio: *ratio, method }).collect(),
+        derivation: Some(derivation),
+        ..talkative()
+    };
+    let reencoded = derived(&[(18.0, "ISO_23008_2"), (1.0, "ISO_10918_1")], Derivation::Reencoded);
+    let trimmed = derived(&[(1.0, "ISO_10918_1")], Derivation::Trimmed { columns: 8, rows: 0 });
+    let native = |sop_class| View { transfer_syntax: TransferSyntax::ExplicitVrLittleEndian, ..view(sop_class) };
+    let file = |sop_class| View { provenance: Provenance::File, ..view(sop_class) };
+    let no_offset = |mut photo: PreparedPhoto| {
+        photo.facts.taken = photo.facts.taken.map(|taken| Taken { offset: None, ..taken });
+        photo
+    };
+    let mut cases = BTreeMap::new();
+    let mut add = |name, instance: Result<Instance, CaptureError>| {
+        cases.insert(name, instance.unwrap_or_else(|error| panic!("{name}: {error}")));
+    };
+    let tracked = |sop_class| View { lesion: Some(lesion()), ..view(sop_class) };
+
+    add("vl", full.capture(&talkative(), &View { lesion: Some(lesion()), ..View::of(labelled) }));
+    add("dermoscopic", full.capture(&talkative(), &View { dermoscopy, ..tracked(SopClass::Dermoscopic) }));
+    add("sc", full.capture(&talkative(), &tracked(SopClass::SecondaryCapture)));
+    let frames = [talkative(), talkative(), talkative()];
+    add("multi-frame", full.capture_frames(&frames, &tracked(SopClass::MultiFrameTrueColorSc)));
+
+    add("vl-plain", plain_session.capture(&plain(), &heel()));
+    add("vl-grey", plain_session.capture(&photo(61, 43, Colour::Grey), &heel()));
+    add("vl-native", plain_session.capture(&talkative(), &native(SopClass::VlPhotographic)));
+    add("vl-native-grey", plain_session.capture(&photo(61, 43, Colour::Grey), &native(SopClass::VlPhotographic)));
+    add("vl-file", plain_session.capture(&reencoded, &file(SopClass::VlPhotographic)));
+    add("vl-file-no-offset", plain_session.capture(&no_offset(trimmed), &file(SopClass::VlPhotographic)));
+    add("vl-file-no-time", plain_session.capture(&plain(), &file(SopClass::VlPhotographic)));
+    add(
+        "vl-untracked",
+        plain_session.capture(&plain(), &View { tracking_everywhere: false, ..tracked(SopClass::VlPhotographic) }),
+    );
+    add("dermoscopic-plain", plain_session.capture(&plain(), &view(SopClass::Dermoscopic)));
+    add("sc-file", plain_session.capture(&plain(), &file(SopClass::SecondaryCapture)));
+    add("multi-frame-of-one", plain_session.capture(&plain(), &view(SopClass::MultiFrameTrueColorSc)));
+    add("multi-frame-native", plain_session.capture_frames(&frames, &native(SopClass::MultiFrameTrueColorSc)));
+    cases
+}
+
+/// `tag VR value`, a line an element; bytes as their number and digest.
+fn dump(object: &InMemDicomObject, indent: usize, out: &mut String) {
+    for element in object.iter() {
+        let (tag, vr) = (element.tag(), element.vr());
+        let digest = |bytes: &[u8]| {
+            let sum = ring::digest::digest(&ring::digest::SHA256, bytes);
+            let hex = sum.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+            format!("{} bytes {hex}", bytes.len())
+        };
+        let value = if let Some(items) = element.items() {
+            format!("{} items", items.len())
+        } else if let Some(fragments) = element.value().fragments() {
+            let table = element.value().offset_table().unwrap_or_default();
+            format!("offsets {table:?} {}", fragments.iter().map(|f| digest(f)).collect::<Vec<_>>().join(", "))
+        } else if vr == VR::OB {
+            digest(&element.to_bytes().unwrap())
+        } else {
+            format!("{:?}", element.to_str().unwrap_or_else(|_| format!("{:?}", element.value()).into()))
+        };
+        writeln!(out, "{:indent$}{tag} {vr} {value}", "").unwrap();
+        for item in element.items().unwrap_or_default() {
+            dump(item, indent + 2, out);
+        }
+    }
+}
+
+#[test]
+fn objects_say_what_the_committed_dumps_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    for (name, instance) in cases() {
+        let file = read(&instance);
+        let mut now = format!("transfer syntax {}\n", file.meta().transfer_syntax());
+        dump(&file, 0, &mut now);
+        let path = folder.join(format!("{name}.txt"));
+        if std::env::var_os("MOULAGE_BLESS").is_some() {
+            std::fs::write(&path, &now).unwrap();
+        }
+        let then = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(now == then, "{name} differs from {}; see the difference with MOULAGE_BLESS=1", path.display());
+    }
+}
+
+#[test]
+fn the_same_inputs_clock_and_randomness_give_the_same_bytes() {
+    let (once, again) = (cases(), cases());
+    assert!(once == again);
+}
+
+#[test]
+fn every_object_passes_the_check_and_the_shared_referee() {
+    let cases = cases();
+    for (name, instance) in &cases {
+        assert_eq!(check(instance.bytes()).err(), None, "{name}");
+    }
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let shared = std::env::var_os("MOULAGE_SHARED").map_or(beside, PathBuf::from);
+    let venv = std::env::var("REFEREE_VENV").unwrap_or("/tmp/refvenv".into());
+    if !shared.join("referee/validate.sh").exists() || !Path::new(&venv).exists() {
+        return eprintln!("SKIPPED: the referee needs the shared folder and REFEREE_VENV");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = std::env::var_os("MOULAGE_OBJECTS").map_or(folder.path().to_owned(), PathBuf::from);
+    let mut command = std::process::Command::new(shared.join("referee/validate.sh"));
+    command.env("REFEREE_VENV", venv);
+    // check_object.py wants FrameIncrementPointer of one frame, and dciodvfy forbids it (C.8.6.3 has it 1C).
+    for (name, instance) in cases.iter().filter(|(name, _)| **name != "multi-frame-of-one") {
+        let path = folder.join(format!("{name}.dcm"));
+        std::fs::write(&path, instance.bytes()).unwrap();
+        command.arg(path);
+    }
+    let output = command.output().unwrap();
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
