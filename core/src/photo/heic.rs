@@ -454,10 +454,12 @@ impl<'a> Meta<'a> {
     fn others(&self, own: &BTreeSet<u32>) -> impl Iterator<Item = (&'static str, u64, u64)> {
         let derived = self.items.iter().flat_map(|(id, item)| item.sources.iter().map(move |source| (*source, *id)));
         let parents: BTreeMap<u32, u32> = derived.collect();
+        let classes: BTreeMap<u32, &str> =
+            self.items.iter().filter_map(|(id, item)| Some((*id, self.class(item)?))).collect();
         let others = self.items.iter().filter(|(id, _)| !own.contains(id));
         others.map(move |(id, item)| {
-            let lineage = std::iter::successors(Some(*id), |id| parents.get(id).copied()).take(8);
-            let class = lineage.filter_map(|id| self.items.get(&id)).find_map(|item| self.class(item));
+            let mut lineage = std::iter::successors(Some(*id), |id| parents.get(id).copied()).take(8);
+            let class = lineage.find_map(|id| classes.get(&id).copied());
             let bytes = item.extents.iter().fold(0_u64, |sum, (_, length)| sum.saturating_add(*length));
             let offset = item.extents.first().map_or(0, |(offset, _)| *offset);
             (class.unwrap_or("other"), offset, bytes)

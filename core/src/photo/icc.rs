@@ -38,7 +38,7 @@ impl IccProfile {
 /// Why a profile is not carried. The picture itself is fine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum IccProblem {
+pub enum IccProblem {
     /// A chunk that was announced is not there.
     ChunkMissing,
     /// Chunk numbers or counts contradict one another.

@@ -4,17 +4,35 @@
 //! HEIC. Both give a [`PreparedPhoto`] (a sequential JPEG stream that holds nothing but the picture) and a
 //! [`ScrubReport`] (what was removed, what was kept, and whether a coefficient changed).
 
+mod coefficients;
+mod colour;
+mod dct;
+mod entropy;
 mod exif;
+mod frame;
 mod heic;
+mod huffman;
 mod icc;
+mod jpeg;
 mod limits;
+mod markers;
+mod orient;
 mod png;
+mod prepare;
+mod recheck;
+mod reencode;
 mod report;
+mod transcode;
 
+pub use colour::{DecidedBy, SourceColour};
 pub use exif::{Fact, FactValue, PhotoFacts, Taken};
-pub use icc::{IccProfile, Primaries};
+pub use frame::Coding;
+pub use icc::{IccProblem, IccProfile, Primaries};
 pub use limits::Limits;
-pub use report::ScrubReport;
+pub use prepare::{Pixels, inspect, prepare, prepare_pixels};
+pub use report::{
+    ColourReport, Format, Note, Orientation, Outcome, Part, Profile, ScrubReport, Size, Source, Time, Why,
+};
 
 /// What the picture's samples are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -59,6 +77,16 @@ pub struct Preview {
     pub height: u32,
     /// `3 * width * height` bytes.
     pub rgb: Vec<u8>,
+}
+
+impl Preview {
+    /// Keeps the top left corner.
+    fn crop(&mut self, width: u32, height: u32) {
+        let old = 3 * self.width as usize;
+        (self.width, self.height) = (self.width.min(width), self.height.min(height));
+        let rows = self.rgb.chunks_exact(old.max(1)).take(self.height as usize);
+        self.rgb = rows.flat_map(|row| &row[..3 * self.width as usize]).copied().collect();
+    }
 }
 
 /// A picture that is ready to become an object. Made by [`prepare`] and [`prepare_pixels`] only.

@@ -1,0 +1,378 @@
+//! Entropy-coded data to coefficients: sequential and progressive Huffman (T.81 Annexes F and G).
+//!
+//! Strict on purpose: a scan that ends early, a restart marker too many or a refinement that is missing is an error,
+//! because an archive would accept the broken picture without a word.
+
+use super::coefficients::{Coefficients, Means, block_count};
+use super::frame::{Coding, Picture, Scan};
+use super::huffman::{BadBits, BitReader, DecodeTable};
+use super::limits::Limits;
+use crate::error::PhotoError;
+
+/// Decodes all scans of a picture.
+pub(super) fn decode(picture: &Picture<'_>, limits: &Limits) -> Result<Coefficients, PhotoError> {
+    plausible(picture)?;
+    let mut all = Coefficients::zero(picture.frame.clone(), picture.quantisation.clone(), limits)?;
+    let mut progress = Progress::new(picture);
+    for scan in &picture.scans {
+        progress.enter(picture, scan)?;
+        let tables = Tables::of(scan)?;
+        let (start, end) = (usize::from(scan.spectral.0), usize::from(scan.spectral.1));
+        let (high, low) = scan.approximation;
+        let progressive = picture.frame.coding == Coding::Progressive;
+        each_block(picture, scan, |reader, state, slot, component, index| {
+            let blocks = &mut all.components[component];
+            let mask = &mut blocks.masks[index];
+            let (all_values, _) = blocks.values.as_chunks_mut::<64>();
+            let block = &mut all_values[index];
+            if !progressive {
+                block[0] = state.dc(reader, tables.dc(slot)?, slot)?;
+                *mask = sequential_ac::<true>(reader, tables.ac(slot)?, block)?;
+                return Ok(());
+            }
+            match (start, high) {
+                (0, 0) => block[0] = shift(state.dc(reader, tables.dc(slot)?, slot)?.into(), low)?,
+                (0, _) => block[0] |= i16::from(reader.bit()) << low,
+                (_, 0) => first_ac(reader, tables.ac(slot)?, state, (start, end, low), block, mask)?,
+                _ => refine_ac(reader, tables.ac(slot)?, state, (start, end, low), block, mask)?,
+            }
+            Ok(())
+        })?;
+    }
+    progress.complete()?;
+    Ok(all)
+}
+
+/// What a walk over a sequential scan found, without keeping its coefficients.
+pub(super) struct Walk {
+    pub(super) means: Means,
+    /// Nothing but the blocks: no byte that a decoder would step over.
+    pub(super) tidy: bool,
+}
+
+/// Checks a sequential picture of one scan to its last MCU.
+pub(super) fn walk(picture: &Picture<'_>, limits: &Limits) -> Result<Walk, PhotoError> {
+    plausible(picture)?;
+    limits.check_decoded(block_count(&picture.frame) as u64 * 2)?;
+    let mut progress = Progress::new(picture);
+    let (across, down) = picture.frame.mcus();
+    let plane = |c: &super::frame::Component| vec![0_i16; across * down * usize::from(c.h) * usize::from(c.v)];
+    let mut planes: Vec<Vec<i16>> = picture.frame.components.iter().map(plane).collect();
+    let mut tidy = true;
+    for scan in &picture.scans {
+        progress.enter(picture, scan)?;
+        let tables = Tables::of(scan)?;
+        let mut unused = [0; 64];
+        tidy &= each_block(picture, scan, |reader, state, slot, component, index| {
+            planes[component][index] = state.dc(reader, tables.dc(slot)?, slot)?;
+            sequential_ac::<false>(reader, tables.ac(slot)?, &mut unused).map(|_| ())
+        })?;
+    }
+    progress.complete()?;
+    Ok(Walk { means: Means { planes }, tidy })
+}
+
+/// Every block costs bits (a sixteenth is a bound that holds for every sampling and process). Less data than that
+/// cannot be the picture that the header promises: said before anything is allocated for it.
+fn plausible(picture: &Picture<'_>) -> Result<(), PhotoError> {
+    let bits: usize = picture.scans.iter().map(|s| s.entropy.len() * 8).sum();
+    if bits < block_count(&picture.frame) / 16 { Err(PhotoError::Truncated("SOS")) } else { Ok(()) }
+}
+
+/// Which coefficients have arrived, and how precisely.
+struct Progress {
+    /// For each component and coefficient: the bit position that is still open, `None` before its first scan.
+    open: Vec<[Option<u8>; 64]>,
+}
+
+impl Progress {
+    fn new(picture: &Picture<'_>) -> Self {
+        Self { open: vec![[None; 64]; picture.frame.components.len()] }
+    }
+
+    fn enter(&mut self, picture: &Picture<'_>, scan: &Scan<'_>) -> Result<(), PhotoError> {
+        let malformed = PhotoError::Malformed { part: "SOS", offset: scan.offset };
+        let progressive = picture.frame.coding == Coding::Progressive;
+        let band = if progressive { scan.spectral.0..=scan.spectral.1 } else { 0..=63 };
+        let (high, low) = if progressive { scan.approximation } else { (0, 0) };
+        for &(component, _, _) in &scan.components {
+            for k in band.clone() {
+                let open = &mut self.open[component][usize::from(k)];
+                let expected = if high == 0 { None } else { Some(high) };
+                if *open != expected {
+                    return Err(malformed);
+                }
+                *open = Some(low);
+            }
+        }
+        Ok(())
+    }
+
+    fn complete(&self) -> Result<(), PhotoError> {
+        let done = self.open.iter().flatten().all(|&open| open == Some(0));
+        if done { Ok(()) } else { Err(PhotoError::Truncated("the scans")) }
+    }
+}
+
+/// The decoding tables of a scan, by its component slots.
+struct Tables {
+    dc: [Option<DecodeTable>; 4],
+    ac: [Option<DecodeTable>; 4],
+    selected: Vec<(usize, usize)>,
+}
+
+impl Tables {
+    fn of(scan: &Scan<'_>) -> Result<Self, PhotoError> {
+        let selected = scan.components.iter().map(|&(_, dc, ac)| (dc.into(), ac.into())).collect();
+        let tables = |specs: &[Option<super::frame::HuffmanSpec<'_>>; 4]| {
+            std::array::from_fn(|i| specs[i].as_ref().map(DecodeTable::new))
+        };
+        Ok(Self { dc: tables(&scan.dc), ac: tables(&scan.ac), selected })
+    }
+
+    #[inline]
+    fn dc(&self, slot: usize) -> Result<&DecodeTable, BadBits> {
+        self.dc[self.selected[slot].0].as_ref().ok_or(BadBits)
+    }
+
+    #[inline]
+    fn ac(&self, slot: usize) -> Result<&DecodeTable, BadBits> {
+        self.ac[self.selected[slot].1].as_ref().ok_or(BadBits)
+    }
+}
+
+/// What a restart resets.
+#[derive(Default)]
+struct State {
+    predicted: [i32; 4],
+    end_of_band_run: u32,
+}
+
+impl State {
+    #[inline]
+    fn dc(&mut self, reader: &mut BitReader<'_>, table: &DecodeTable, slot: usize) -> Result<i16, BadBits> {
+        let (size, difference) = reader.symbol_and_value(table)?;
+        if size > 15 {
+            return Err(BadBits);
+        }
+        self.predicted[slot] += difference;
+        i16::try_from(self.predicted[slot]).map_err(|_| BadBits)
+    }
+}
+
+/// Calls `block(reader, state, slot, component, index)` for every block of a scan, in the scan's order. True when
+/// nothing but blocks was in the data.
+fn each_block<F>(picture: &Picture<'_>, scan: &Scan<'_>, mut block: F) -> Result<bool, PhotoError>
+where
+    F: FnMut(&mut BitReader<'_>, &mut State, usize, usize, usize) -> Result<(), BadBits>,
+{
+    let frame = &picture.frame;
+    let malformed = PhotoError::Malformed { part: "SOS", offset: scan.offset };
+    let (mcus_across, mcus_down) = frame.mcus();
+    let alone = scan.components.len() == 1;
+    // (slot, component, x step, y step, blocks across, width and height in blocks of one unit)
+    let layout: Vec<(usize, usize, usize, usize, usize)> = scan
+        .components
+        .iter()
+        .enumerate()
+        .map(|(slot, &(component, _, _))| {
+            let c = &frame.components[component];
+            let (h, v) = (usize::from(c.h), usize::from(c.v));
+            let (unit_h, unit_v) = if alone { (1, 1) } else { (h, v) };
+            (slot, component, unit_h, unit_v, mcus_across * h)
+        })
+        .collect();
+    let (units_across, units_down) = if alone {
+        let (across, down) = frame.samples(&frame.components[scan.components[0].0]);
+        (across.div_ceil(8), down.div_ceil(8))
+    } else {
+        (mcus_across, mcus_down)
+    };
+    let units = units_across * units_down;
+    let interval = if scan.restart_interval == 0 { units } else { scan.restart_interval };
+    if scan.restarts != units.div_ceil(interval) - 1 {
+        return Err(malformed);
+    }
+
+    let (mut tidy, mut rest, mut unit) = (!scan.fill, scan.entropy, 0);
+    let (mut x, mut y) = (0, 0);
+    for number in 0..=scan.restarts {
+        let data;
+        (data, rest) = next_interval(rest, number, scan.restarts).ok_or(malformed)?;
+        let mut reader = BitReader::new(data);
+        let mut state = State::default();
+        for _ in 0..interval.min(units - unit) {
+            for &(slot, component, h, v, across) in &layout {
+                for by in 0..v {
+                    for bx in 0..h {
+                        let index = (y * v + by) * across + x * h + bx;
+                        let done = block(&mut reader, &mut state, slot, component, index);
+                        if done.is_err() || reader.overrun() {
+                            return Err(if reader.overrun() { PhotoError::Truncated("SOS") } else { malformed });
+                        }
+                    }
+                }
+            }
+            x += 1;
+            if x == units_across {
+                (x, y) = (0, y + 1);
+            }
+        }
+        unit += interval.min(units - unit);
+        if state.end_of_band_run > 0 {
+            return Err(malformed);
+        }
+        tidy &= !reader.unread_bytes();
+    }
+    Ok(tidy)
+}
+
+/// Splits off the data before the next RSTn, which must be the one whose turn it is.
+fn next_interval(data: &[u8], number: usize, restarts: usize) -> Option<(&[u8], &[u8])> {
+    if number == restarts {
+        return Some((data, &[]));
+    }
+    let mut at = 0;
+    loop {
+        at += data[at..].iter().position(|&byte| byte == 0xFF)?;
+        let after = data[at..].iter().position(|&byte| byte != 0xFF)?;
+        if data[at + after] != 0 {
+            let due = data[at + after] == 0xD0 + (number % 8) as u8;
+            return due.then(|| (&data[..at], &data[at + after + 1..]));
+        }
+        at += after + 1;
+    }
+}
+
+/// AC coefficients of a sequential block; returns which are not zero. `KEEP` false: only steps over them.
+#[inline]
+fn sequential_ac<const KEEP: bool>(
+    reader: &mut BitReader<'_>,
+    table: &DecodeTable,
+    block: &mut [i16; 64],
+) -> Result<u64, BadBits> {
+    let (mut k, mut mask) = (1_usize, 0_u64);
+    while k < 64 {
+        let (symbol, value) = reader.symbol_and_value(table)?;
+        let run = usize::from(symbol >> 4);
+        if symbol & 15 == 0 {
+            if run < 15 {
+                break;
+            }
+            k += 16;
+            continue;
+        }
+        k += run;
+        if k > 63 {
+            return Err(BadBits);
+        }
+        if KEEP {
+            block[k] = value as i16;
+            mask |= 1 << k;
+        }
+        k += 1;
+    }
+    Ok(mask)
+}
+
+fn shift(value: i32, low: u8) -> Result<i16, BadBits> {
+    i16::try_from(value << low).map_err(|_| BadBits)
+}
+
+/// First scan of a band of AC coefficients (T.81 G.1.2.2).
+fn first_ac(
+    reader: &mut BitReader<'_>,
+    table: &DecodeTable,
+    state: &mut State,
+    (start, end, low): (usize, usize, u8),
+    block: &mut [i16; 64],
+    mask: &mut u64,
+) -> Result<(), BadBits> {
+    if state.end_of_band_run > 0 {
+        state.end_of_band_run -= 1;
+        return Ok(());
+    }
+    let mut k = start;
+    while k <= end {
+        let (symbol, value) = reader.symbol_and_value(table)?;
+        let run = u32::from(symbol >> 4);
+        if symbol & 15 == 0 {
+            if run < 15 {
+                state.end_of_band_run = (1 << run) - 1 + reader.bits(run);
+                break;
+            }
+            k += 16;
+            continue;
+        }
+        k += run as usize;
+        if k > end {
+            return Err(BadBits);
+        }
+        block[k] = shift(value, low)?;
+        *mask |= 1 << k;
+        k += 1;
+    }
+    Ok(())
+}
+
+/// A further bit of a band of AC coefficients (T.81 G.1.2.3).
+fn refine_ac(
+    reader: &mut BitReader<'_>,
+    table: &DecodeTable,
+    state: &mut State,
+    (start, end, low): (usize, usize, u8),
+    block: &mut [i16; 64],
+    mask: &mut u64,
+) -> Result<(), BadBits> {
+    let bit = 1_i16 << low;
+    let mut k = start;
+    if state.end_of_band_run == 0 {
+        while k <= end {
+            let symbol = reader.symbol(table)?;
+            let mut zeros = u32::from(symbol >> 4);
+            let fresh = match symbol & 15 {
+                0 if zeros < 15 => {
+                    state.end_of_band_run = (1 << zeros) + reader.bits(zeros);
+                    break;
+                }
+                0 => None,
+                1 => Some(if reader.bit() { bit } else { -bit }),
+                _ => return Err(BadBits),
+            };
+            // Refine what is there already, up to the place of the new one.
+            loop {
+                if k > end {
+                    return if fresh.is_some() { Err(BadBits) } else { Ok(()) };
+                }
+                if *mask >> k & 1 == 1 {
+                    correct(reader, &mut block[k], bit);
+                } else if zeros == 0 {
+                    break;
+                } else {
+                    zeros -= 1;
+                }
+                k += 1;
+            }
+            if let Some(value) = fresh {
+                block[k] = value;
+                *mask |= 1 << k;
+            }
+            k += 1;
+        }
+    }
+    if state.end_of_band_run > 0 {
+        for k in k..=end {
+            if *mask >> k & 1 == 1 {
+                correct(reader, &mut block[k], bit);
+            }
+        }
+        state.end_of_band_run -= 1;
+    }
+    Ok(())
+}
+
+fn correct(reader: &mut BitReader<'_>, value: &mut i16, bit: i16) {
+    if reader.bit() && value.unsigned_abs() & bit.unsigned_abs() == 0 {
+        *value = value.saturating_add(if *value > 0 { bit } else { -bit });
+    }
+}

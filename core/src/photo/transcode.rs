@@ -1,0 +1,296 @@
+//! Coefficients to a clean sequential stream: one interleaved scan, optimal Huffman tables, nothing else.
+
+use super::coefficients::Coefficients;
+use super::frame::{Frame, Picture, Quantisation, Scan, ZIGZAG};
+use super::huffman::{BitWriter, EncodeTable};
+use super::markers;
+use super::orient::Turn;
+use crate::error::PhotoError;
+
+/// A clean stream.
+pub(super) struct Clean {
+    pub(super) jpeg: Vec<u8>,
+    /// Where its entropy-coded data lies.
+    pub(super) entropy: std::ops::Range<usize>,
+}
+
+/// Writes `source` turned as `frame` says (see [`Turn::frame`]); every coefficient is moved, none is changed.
+pub(super) fn write(source: &Coefficients, turn: Turn, frame: &Frame) -> Result<Clean, PhotoError> {
+    let walk = BlockWalk::new(source, turn, frame);
+    let mut statistics = Statistics { dc: [[0; 256]; 2], ac: [[0; 256]; 2] };
+    walk.each(&mut statistics)?;
+    let tables: Vec<(EncodeTable, EncodeTable)> = (0..frame.components.len().min(2))
+        .map(|i| (EncodeTable::optimal(&statistics.dc[i]), EncodeTable::optimal(&statistics.ac[i])))
+        .collect();
+
+    let mut jpeg = vec![0xFF, markers::SOI];
+    let steps: Vec<Quantisation> = source.quantisation.iter().map(|q| turned_steps(q, turn)).collect();
+    header(&mut jpeg, frame, &steps)?;
+    for (i, (dc, ac)) in (0_u8..).zip(&tables) {
+        huffman(&mut jpeg, i, &dc.counts, &dc.symbols);
+        huffman(&mut jpeg, 0x10 | i, &ac.counts, &ac.symbols);
+    }
+    let selectors: Vec<(u8, u8)> = (0..frame.components.len()).map(class).map(|i| (i as u8, i as u8)).collect();
+    start_of_scan(&mut jpeg, frame, &selectors);
+    let start = jpeg.len();
+    let mut writer = Writer { bits: BitWriter::new(jpeg), tables: &tables };
+    walk.each(&mut writer)?;
+    let mut jpeg = writer.bits.finish();
+    let end = jpeg.len();
+    jpeg.extend([0xFF, markers::EOI]);
+    Ok(Clean { jpeg, entropy: start..end })
+}
+
+/// Copies the one scan of an upright baseline picture byte by byte behind headers that hold only what it uses.
+pub(super) fn copy(picture: &Picture<'_>, scan: &Scan<'_>) -> Result<Clean, PhotoError> {
+    let mut jpeg = Vec::with_capacity(scan.entropy.len() + 2048);
+    jpeg.extend([0xFF, markers::SOI]);
+    header(&mut jpeg, &picture.frame, &picture.quantisation)?;
+    for (class, specs) in [(0_u8, &scan.dc), (0x10, &scan.ac)] {
+        for (i, spec) in (0_u8..).zip(specs) {
+            let used = scan.components.iter().any(|&(_, dc, ac)| i == if class == 0 { dc } else { ac });
+            if let (true, Some(spec)) = (used, spec) {
+                huffman(&mut jpeg, class | i, spec.counts, spec.symbols);
+            }
+        }
+    }
+    if scan.restart_interval > 0 {
+        let [high, low] = (scan.restart_interval as u16).to_be_bytes();
+        jpeg.extend([0xFF, markers::DRI, 0, 4, high, low]);
+    }
+    let selectors: Vec<(u8, u8)> = scan.components.iter().map(|&(_, dc, ac)| (dc, ac)).collect();
+    start_of_scan(&mut jpeg, &picture.frame, &selectors);
+    let start = jpeg.len();
+    jpeg.extend_from_slice(scan.entropy);
+    let end = jpeg.len();
+    jpeg.extend([0xFF, markers::EOI]);
+    Ok(Clean { jpeg, entropy: start..end })
+}
+
+/// Luma has tables of its own.
+fn class(component: usize) -> usize {
+    component.min(1)
+}
+
+/// Steps move with their coefficients when rows become columns.
+pub(super) fn turned_steps(steps: &Quantisation, turn: Turn) -> Quantisation {
+    turn.positions().map(|k| steps[usize::from(k)])
+}
+
+/// DQT for each table, under the source's own number where two tables do not claim the same; then SOF0.
+fn header(jpeg: &mut Vec<u8>, frame: &Frame, steps: &[Quantisation]) -> Result<(), PhotoError> {
+    let mut tables: [Option<&Quantisation>; 4] = [None; 4];
+    let mut chosen = Vec::with_capacity(4);
+    for (component, steps) in frame.components.iter().zip(steps) {
+        let own = usize::from(component.quantisation);
+        let free = (own..4).chain(0..own).find(|&i| tables[i].is_none_or(|taken| taken == steps));
+        // At most four components: there is always one.
+        let number = free.unwrap_or(own);
+        tables[number] = Some(steps);
+        chosen.push(number as u8);
+    }
+    for (number, table) in (0_u8..).zip(tables).filter_map(|(number, table)| Some((number, table?))) {
+        jpeg.extend([0xFF, markers::DQT, 0, 67, number]);
+        for &step in table {
+            // Baseline has one byte a step (T.81 B.2.4.1).
+            jpeg.push(u8::try_from(step).map_err(|_| PhotoError::UnsupportedCoding("16-bit quantisation"))?);
+        }
+    }
+    let count = frame.components.len() as u8;
+    let ([r1, r0], [c1, c0]) = (frame.rows.to_be_bytes(), frame.columns.to_be_bytes());
+    jpeg.extend([0xFF, 0xC0, 0, 8 + 3 * count, 8, r1, r0, c1, c0, count]);
+    for (component, table) in frame.components.iter().zip(chosen) {
+        jpeg.extend([component.id, component.h << 4 | component.v, table]);
+    }
+    Ok(())
+}
+
+fn huffman(jpeg: &mut Vec<u8>, class_and_number: u8, counts: &[u8; 16], symbols: &[u8]) {
+    let [high, low] = (19 + symbols.len() as u16).to_be_bytes();
+    jpeg.extend([0xFF, markers::DHT, high, low, class_and_number]);
+    jpeg.extend(counts);
+    jpeg.extend(symbols);
+}
+
+fn start_of_scan(jpeg: &mut Vec<u8>, frame: &Frame, selectors: &[(u8, u8)]) {
+    let count = frame.components.len() as u8;
+    jpeg.extend([0xFF, markers::SOS, 0, 6 + 2 * count, count]);
+    for (component, &(dc, ac)) in frame.components.iter().zip(selectors) {
+        jpeg.extend([component.id, dc << 4 | ac]);
+    }
+    jpeg.extend([0, 63, 0]);
+}
+
+/// What is done with each symbol and its value bits.
+trait Symbols {
+    fn dc(&mut self, class: usize, size: u32, bits: u32);
+    fn ac(&mut self, class: usize, symbol: u8, size: u32, bits: u32);
+}
+
+struct Statistics {
+    dc: [[u32; 256]; 2],
+    ac: [[u32; 256]; 2],
+}
+
+impl Symbols for Statistics {
+    #[inline]
+    fn dc(&mut self, class: usize, size: u32, _: u32) {
+        self.dc[class][size as usize & 255] += 1;
+    }
+
+    #[inline]
+    fn ac(&mut self, class: usize, symbol: u8, _: u32, _: u32) {
+        self.ac[class][usize::from(symbol)] += 1;
+    }
+}
+
+struct Writer<'t> {
+    bits: BitWriter,
+    tables: &'t [(EncodeTable, EncodeTable)],
+}
+
+impl Symbols for Writer<'_> {
+    #[inline]
+    fn dc(&mut self, class: usize, size: u32, bits: u32) {
+        let (code, length) = self.tables[class].0.codes[size as usize & 255];
+        self.bits.put(u32::from(code) << size | bits, u32::from(length) + size);
+    }
+
+    #[inline]
+    fn ac(&mut self, class: usize, symbol: u8, size: u32, bits: u32) {
+        let (code, length) = self.tables[class].1.codes[usize::from(symbol)];
+        self.bits.put(u32::from(code) << size | bits, u32::from(length) + size);
+    }
+}
+
+/// The blocks of a turned picture in the order of its scan.
+struct BlockWalk<'a> {
+    source: &'a Coefficients,
+    turn: Turn,
+    frame: &'a Frame,
+    /// See [`Turn::positions`].
+    positions: [u8; 64],
+    negated: u64,
+}
+
+impl<'a> BlockWalk<'a> {
+    fn new(source: &'a Coefficients, turn: Turn, frame: &'a Frame) -> Self {
+        Self { source, turn, frame, positions: turn.positions(), negated: turn.negated() }
+    }
+
+    fn each<S: Symbols>(&self, symbols: &mut S) -> Result<(), PhotoError> {
+        let (mcus_across, mcus_down) = self.frame.mcus();
+        let mut predicted = [0_i32; 4];
+        let layout: Vec<_> = self
+            .frame
+            .components
+            .iter()
+            .map(|c| {
+                let (h, v) = (usize::from(c.h), usize::from(c.v));
+                let (across, down) = self.frame.samples(c);
+                (h, v, (mcus_across * h, mcus_down * v), (across.div_ceil(8), down.div_ceil(8)))
+            })
+            .collect();
+        for y in 0..mcus_down {
+            for x in 0..mcus_across {
+                for (component, &(h, v, grid, real)) in layout.iter().enumerate() {
+                    let (by, bx) = (y * v, x * h);
+                    for at in (by..by + v).flat_map(|y| (bx..bx + h).map(move |x| (x, y))) {
+                        if at.0 < real.0 && at.1 < real.1 {
+                            self.block(symbols, component, self.turn.source(at, grid), &mut predicted[component])?;
+                        } else {
+                            // Padding may carry data of its own: written empty.
+                            symbols.dc(class(component), 0, 0);
+                            symbols.ac(class(component), 0, 0, 0);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn block<S: Symbols>(
+        &self,
+        symbols: &mut S,
+        component: usize,
+        (x, y): (usize, usize),
+        predicted: &mut i32,
+    ) -> Result<(), PhotoError> {
+        let blocks = &self.source.components[component];
+        let index = y * blocks.across + x;
+        let values: &[i16; 64] = &blocks.values.as_chunks().0[index];
+        let class = class(component);
+        let dc = i32::from(values[0]);
+        let (size, bits) = magnitude(dc - *predicted);
+        *predicted = dc;
+        if size > 11 {
+            return Err(OUT_OF_RANGE);
+        }
+        symbols.dc(class, size, bits);
+
+        let mut mask = self.turned_mask(blocks.masks[index]);
+        let mut last = 0;
+        while mask != 0 {
+            let k = mask.trailing_zeros();
+            let mut run = k - last - 1;
+            while run > 15 {
+                symbols.ac(class, 0xF0, 0, 0);
+                run -= 16;
+            }
+            let value = i32::from(values[usize::from(self.positions[k as usize])]);
+            let (size, bits) = magnitude(if self.negated >> k & 1 == 1 { -value } else { value });
+            if size > 10 {
+                return Err(OUT_OF_RANGE);
+            }
+            symbols.ac(class, (run << 4 | size) as u8, size, bits);
+            last = k;
+            mask &= mask - 1;
+        }
+        if last < 63 {
+            symbols.ac(class, 0, 0, 0);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn turned_mask(&self, mut mask: u64) -> u64 {
+        if !self.turn.transpose {
+            return mask;
+        }
+        let mut turned = 0;
+        while mask != 0 {
+            turned |= 1 << self.positions[mask.trailing_zeros() as usize];
+            mask &= mask - 1;
+        }
+        turned
+    }
+}
+
+/// Larger than an 8-bit picture can have (T.81 F.1.2).
+const OUT_OF_RANGE: PhotoError = PhotoError::Malformed { part: "DCT coefficient", offset: 0 };
+
+/// Bits of the magnitude, and the value's bits (T.81 F.1.2.1).
+#[inline]
+fn magnitude(value: i32) -> (u32, u32) {
+    let size = 32 - value.unsigned_abs().leading_zeros();
+    let bits = if value < 0 { value - 1 } else { value } as u32;
+    (size, bits & ((1 << size) - 1))
+}
+
+/// The tables of T.81 Annex K.1 for a quality of 1 to 100, in zigzag order: luma, chroma.
+pub(super) fn annex_k(quality: u16) -> [Quantisation; 2] {
+    const LUMA: [u16; 64] = [
+        16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29,
+        51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121,
+        120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
+    ];
+    const CHROMA: [u16; 64] = [
+        17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99, 99,
+        99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+        99, 99, 99, 99, 99, 99, 99, 99,
+    ];
+    let scale = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };
+    [LUMA, CHROMA].map(|table| ZIGZAG.map(|at| ((table[usize::from(at)] * scale + 50) / 100).clamp(1, 255)))
+}
