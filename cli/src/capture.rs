@@ -10,11 +10,11 @@ use moulage::clock::SystemRandomness;
 use moulage::dicom::{Instance, SopClass, View};
 use moulage::photo::{PreparedPhoto, ScrubReport};
 use moulage::{DicomError, Session};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::archive::Archive;
 use crate::clock::LocalClock;
-use crate::console::{Console, numbered, shown};
+use crate::console::{Console, Names, shown};
 use crate::failure::{Exit, Failure};
 use crate::linkage::{EncounterArgs, PatientArgs, SiteArgs};
 use crate::object::ObjectArgs;
@@ -63,6 +63,7 @@ impl CaptureArgs {
         let count = self.photos.len();
         let mut run = Run {
             args: self,
+            names: Names::new("photo", &self.photos),
             console,
             session,
             view,
@@ -71,7 +72,11 @@ impl CaptureArgs {
             tracking_uid,
             captured: 0,
         };
-        if self.object.sop_class == SopClass::MultiFrameTrueColorSc { run.frames() } else { run.photos() }
+        if self.object.sop_class == SopClass::MultiFrameTrueColorSc {
+            run.frames()
+        } else {
+            run.photos()
+        }
         run.finish();
         Ok(())
     }
@@ -88,6 +93,7 @@ fn progress(photos: usize) -> ProgressBar {
 
 struct Run<'a> {
     args: &'a CaptureArgs,
+    names: Names<'a>,
     console: &'a mut Console,
     session: Session,
     view: View,
@@ -166,7 +172,7 @@ impl Run<'_> {
 
     fn tell_captured(&mut self, index: usize, captured: &Captured, report: &ScrubReport) {
         self.captured += 1;
-        let (instance, report) = (&captured.instance, report::value(report));
+        let instance = &captured.instance;
         let object = captured.object.display().to_string();
         if self.args.json {
             let mut line = json!({
@@ -179,30 +185,26 @@ impl Run<'_> {
                 "study_instance_uid": instance.study_instance_uid(),
                 "report": report,
             });
-            if let (Some(uid), Value::Object(line)) = (&self.tracking_uid, &mut line) {
-                line.insert("tracking_uid".to_owned(), json!(uid));
+            if let Some(uid) = &self.tracking_uid {
+                line["tracking_uid"] = json!(uid);
             }
             self.progress.suspend(|| self.console.say_json(&line));
         } else {
-            let photo = self.numbered(index, &io::stdout());
-            let text = format!("{photo}: captured, {}\n  {object}", report::summary(&report));
+            let photo = self.names.name(index, &io::stdout());
+            let text = format!("{photo}: captured, {}\n  {object}", report::summary(report));
             self.progress.suspend(|| self.console.say(&text));
         }
     }
 
     fn tell_refused(&mut self, index: usize, failure: &Failure) {
         let outcome = if failure.exit == Exit::Trouble { "failed" } else { "refused" };
-        let photo = self.numbered(index, &io::stderr());
+        let photo = self.names.name(index, &io::stderr());
         self.progress.suspend(|| {
             if self.args.json {
                 self.console.say_json(&json!({ "photo": index + 1, "outcome": outcome, "error": failure.json() }));
             }
-            self.console.fail(&format!("{photo}: {outcome}: "), failure);
+            self.console.fail(&format!("{photo}: {outcome}"), failure);
         });
-    }
-
-    fn numbered(&self, index: usize, on: &impl io::IsTerminal) -> String {
-        numbered("photo", index, self.args.photos.len(), &self.args.photos[index], on)
     }
 
     fn finish(self) {

@@ -1,43 +1,47 @@
-//! Two streams: results on stdout, trouble on stderr.
+//! Results on stdout, trouble on stderr.
 //!
-//! Names of files may hold a patient's name, so they are shown on a terminal only. What is piped into a log or a program
-//! carries the number of the argument.
+//! The name of a file may hold a patient's name, so it is shown on a terminal only. What is piped into a log or a program
+//! carries the number of the argument instead.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::failure::{Exit, Failure};
 
-/// Where everything is printed.
+/// Where everything is printed, and the worst that happened so far.
 pub(crate) struct Console {
-    out: io::StdoutLock<'static>,
+    out: io::Stdout,
     worst: Exit,
 }
 
 impl Console {
     pub(crate) fn new() -> Self {
-        Self { out: io::stdout().lock(), worst: Exit::Done }
+        Self { out: io::stdout(), worst: Exit::Done }
     }
 
     /// One or several lines of result.
     pub(crate) fn say(&mut self, text: &str) {
-        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.write_all(b"\n"));
+        let written = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
         // Whoever closed the pipe wants no more; the photos are captured all the same.
-        if written.and_then(|()| self.out.flush()).is_err_and(|error| error.kind() != ErrorKind::BrokenPipe) {
+        if written.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe) {
             self.note(Exit::Trouble);
         }
     }
 
     /// One JSON object, one line.
-    pub(crate) fn say_json(&mut self, value: &Value) {
-        self.say(&value.to_string());
+    pub(crate) fn say_json(&mut self, value: &impl Serialize) {
+        match serde_json::to_string(value) {
+            Ok(line) => self.say(&line),
+            Err(_) => self.note(Exit::Trouble),
+        }
     }
 
     /// Tells of a failure, and remembers it for the exit code.
     pub(crate) fn fail(&mut self, subject: &str, failure: &Failure) {
-        complain(&format!("{subject}{failure}"));
+        let separator = if subject.is_empty() { "" } else { ": " };
+        complain(&format!("{subject}{separator}{failure}"));
         self.note(failure.exit);
     }
 
@@ -46,7 +50,7 @@ impl Console {
         self.worst = self.worst.max(exit);
     }
 
-    pub(crate) fn exit(self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         self.worst
     }
 }
@@ -56,10 +60,25 @@ pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "moulage: {text}");
 }
 
-/// `photo 2 of 3`, with its name on a terminal.
-pub(crate) fn numbered(kind: &str, index: usize, count: usize, path: &Path, on: &impl IsTerminal) -> String {
-    let number = format!("{kind} {} of {count}", index + 1);
-    if on.is_terminal() { format!("{number} ({})", shown(path)) } else { number }
+/// Files given as arguments, to be named on one of the streams.
+pub(crate) struct Names<'a> {
+    kind: &'static str,
+    paths: &'a [PathBuf],
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn new(kind: &'static str, paths: &'a [PathBuf]) -> Self {
+        Self { kind, paths }
+    }
+
+    /// `photo 2 of 3`, and on a terminal the name.
+    pub(crate) fn name(&self, index: usize, on: &impl IsTerminal) -> String {
+        let number = format!("{} {} of {}", self.kind, index + 1, self.paths.len());
+        match self.paths.get(index) {
+            Some(path) if on.is_terminal() => format!("{number} ({})", shown(path)),
+            _ => number,
+        }
+    }
 }
 
 /// A path for a terminal: what would steer it is replaced.

@@ -20,6 +20,7 @@ pub(crate) enum Exit {
 }
 
 /// One failure.
+#[derive(Clone)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     /// A stable word for programs.

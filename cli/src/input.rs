@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use moulage::PhotoError;
-use moulage::photo::{Limits, Pixels};
+use moulage::photo::Limits;
 
 use crate::failure::{Exit, Failure};
 
@@ -32,7 +32,7 @@ pub(crate) fn resource(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// What the phone's decoder made of a HEIC, as PNG.
-pub(crate) fn pixels(path: &Path, limits: &Limits, turned: bool) -> Result<DecodedPng, Failure> {
+pub(crate) fn pixels(path: &Path, limits: &Limits) -> Result<DecodedPng, Failure> {
     let bytes = photo(path, limits)?;
     let undecodable = |_| Failure::from(PhotoError::Undecodable);
     let mut reader = image::ImageReader::with_format(std::io::Cursor::new(&bytes), image::ImageFormat::Png);
@@ -49,27 +49,14 @@ pub(crate) fn pixels(path: &Path, limits: &Limits, turned: bool) -> Result<Decod
         }
         _ => return Err(PhotoError::PixelsMismatch.into()),
     };
-    Ok(DecodedPng { width: picture.width(), height: picture.height(), rgb: picture.into_raw(), turned })
+    Ok(DecodedPng { width: picture.width(), height: picture.height(), rgb: picture.into_raw() })
 }
 
-/// RGB, 8 bit, no padding.
+/// RGB, 8 bit, no padding between rows.
 pub(crate) struct DecodedPng {
-    width: u32,
-    height: u32,
-    rgb: Vec<u8>,
-    turned: bool,
-}
-
-impl DecodedPng {
-    pub(crate) fn pixels(&self) -> Pixels<'_> {
-        Pixels {
-            rgb: &self.rgb,
-            width: self.width,
-            height: self.height,
-            stride: 3 * self.width as usize,
-            turned: self.turned,
-        }
-    }
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) rgb: Vec<u8>,
 }
 
 fn read(path: &Path, exit: Exit, check: impl Fn(u64) -> Result<(), Failure>) -> Result<Vec<u8>, Failure> {

@@ -111,7 +111,9 @@ impl DermoscopyArgs {
             (Some(false), true) => Some(ContactMethod::NonContact),
             (None | Some(true), false) => Some(ContactMethod::Contact(media.clone())),
             (Some(true), true) => return Err(Failure::usage("usage", "contact needs --immersion-media")),
-            (Some(false), false) => return Err(Failure::usage("usage", "without contact there is no --immersion-media")),
+            (Some(false), false) => {
+                return Err(Failure::usage("usage", "without contact there is no --immersion-media"));
+            }
         };
         Ok(Dermoscopy {
             light_source_polarization: self.light_source_polarization,

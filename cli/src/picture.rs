@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use moulage::photo::{self, PrepareOptions, PreparedPhoto, ScrubReport, TurnPolicy};
+use moulage::photo::{self, Pixels, PrepareOptions, PreparedPhoto, ScrubReport, TurnPolicy};
 
 use crate::choice::choice;
 use crate::failure::Failure;
@@ -18,12 +18,15 @@ pub(crate) struct PictureArgs {
     /// What shows through transparent pixels
     #[arg(long, value_name = "RRGGBB", default_value = "ffffff", value_parser = background)]
     background: [u8; 3],
-    /// PNG that the system's own decoder made of the one HEIC, in the HEIC's own colours
+    /// PNG that the system's own decoder made of the one HEIC: upright, in the HEIC's own colours
     #[arg(long, value_name = "FILE")]
     heic_pixels: Option<PathBuf>,
     /// That PNG is as the camera stored it, not turned upright yet
     #[arg(long, requires = "heic_pixels")]
     heic_pixels_as_stored: bool,
+    /// The colours of that PNG were converted to sRGB
+    #[arg(long, requires = "heic_pixels")]
+    heic_pixels_in_srgb: bool,
 }
 
 const TURN: &[(&str, TurnPolicy)] =
@@ -52,8 +55,16 @@ impl PictureArgs {
         let file = input::photo(path, &options.limits)?;
         Ok(match &self.heic_pixels {
             Some(png) => {
-                let decoded = input::pixels(png, &options.limits, !self.heic_pixels_as_stored)?;
-                photo::prepare_pixels(&decoded.pixels(), Some(&file), &options)?
+                let decoded = input::pixels(png, &options.limits)?;
+                let pixels = Pixels {
+                    rgb: &decoded.rgb,
+                    width: decoded.width,
+                    height: decoded.height,
+                    stride: 3 * decoded.width as usize,
+                    turned: !self.heic_pixels_as_stored,
+                    converted_to_srgb: self.heic_pixels_in_srgb,
+                };
+                photo::prepare_pixels(&pixels, Some(&file), &options)?
             }
             None => photo::prepare(&file, &options)?,
         })
