@@ -3,6 +3,7 @@
 //! It is made anew from the objects themselves, under a lock, so that it cannot say anything else than they do, and
 //! that two runs at once lose nothing of each other.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::io;
 
@@ -65,8 +66,10 @@ fn page(mut entries: Vec<Entry>) -> String {
         std::cmp::Reverse((entry.instant(), number))
     });
     let mut studies: Vec<Vec<&Entry>> = Vec::new();
+    let mut places = HashMap::new();
     for entry in &entries {
-        match studies.iter_mut().find(|study| study[0].object.study_instance_uid == entry.object.study_instance_uid) {
+        let place = *places.entry(&entry.object.study_instance_uid).or_insert(studies.len());
+        match studies.get_mut(place) {
             Some(study) => study.push(entry),
             None => studies.push(vec![entry]),
         }
@@ -143,7 +146,7 @@ fn kind(head: &ObjectHead) -> String {
         Some(SopClass::Dermoscopic) => "Dermoscopy",
         Some(SopClass::SecondaryCapture) => "Photo (secondary capture)",
         Some(SopClass::MultiFrameTrueColorSc) => {
-            return format!("Series in one object, {}", counted(head.frames as usize, "frame", "frames"));
+            return format!("{} in one object", counted(head.frames as usize, "frame", "frames"));
         }
         None => "Another kind of object",
     };
@@ -156,7 +159,7 @@ fn when(moment: &Moment) -> String {
     let machine = moment.local.format("%Y-%m-%dT%H:%M:%S");
     let (machine, offset) = match moment.offset {
         Some(offset) => (format!("{machine}{offset}"), format!("UTC{offset}")),
-        None => (machine.to_string(), "local time".to_owned()),
+        None => (machine.to_string(), "local, zone not told".to_owned()),
     };
     let time = format!("<time datetime=\"{machine}\">{local}</time> <small>{offset}</small>");
     if moment.taken { time } else { format!("Time of the photo not known; imported {time}") }
@@ -199,9 +202,9 @@ const HEAD: &str = r#"<!doctype html>
 <meta name="referrer" content="no-referrer">
 <title>Contact sheet</title>
 <style>
-:root { color-scheme: light dark; --page: #f4f4f2; --card: #fff; --text: #1c1c1a; --quiet: #5d5d58; --line: #d9d9d4; }
+:root { color-scheme: light dark; --page: #f4f4f2; --card: #fff; --text: #1c1c1a; --quiet: #5d5d58; --line: #d9d9d4; --mat: #e7e7e3; }
 @media (prefers-color-scheme: dark) {
-  :root { --page: #161614; --card: #22221f; --text: #efefea; --quiet: #a9a9a1; --line: #3a3a35; }
+  :root { --page: #161614; --card: #22221f; --text: #efefea; --quiet: #a9a9a1; --line: #3a3a35; --mat: #000; }
 }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem; max-width: 80rem; background: var(--page); color: var(--text);
@@ -213,13 +216,62 @@ small, .kind, .uid { color: var(--quiet); font-size: .85rem; font-weight: normal
 .uid { margin: 0 0 .75rem; overflow-wrap: anywhere; font-size: .75rem; }
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: 1rem; }
 figure { margin: 0; overflow: hidden; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }
-img, .none { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: #000; }
+img, .none { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: var(--mat); }
 .none { display: grid; place-items: center; background: var(--page); color: var(--quiet); }
 figcaption { display: grid; gap: .1rem; padding: .6rem .75rem .75rem; }
 strong { font-size: 1.05rem; }
-a { margin-left: .5rem; color: inherit; }
+a { margin-left: .5rem; color: inherit; white-space: nowrap; }
 @media print { figure { break-inside: avoid; } }
 </style>
 </head>
 <body>
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(study: &str, sop: &str, acquisition: &str, offset: &str, region: &str) -> Entry {
+        let head = ObjectHead::of(acquisition, offset, region);
+        let object = StoredObject {
+            study_instance_uid: study.to_owned(),
+            sop_instance_uid: sop.to_owned(),
+            path: format!("{study}/9/{sop}.dcm"),
+        };
+        Entry { object, has_thumbnail: true, moment: head.moment(), head: Some(head) }
+    }
+
+    #[test]
+    fn newest_first_by_instant_and_grouped_by_study() {
+        // One hour later by the clock on the wall, one hour earlier in truth.
+        let entries = vec![
+            entry("1.1", "1.1.1", "20260314090000", "+0300", "Heel"),
+            entry("1.2", "1.2.1", "20260314080000", "+0100", "Palm"),
+            entry("1.1", "1.1.2", "20250101000000", "", "Heel"),
+            entry("1.2", "1.2.2", "20260314080001", "+0100", "Palm"),
+        ];
+        let html = page(entries);
+        let at = |text: &str| html.find(text).unwrap();
+        let order = ["Study 1.2", "1.2.2.dcm", "1.2.1.dcm", "Study 1.1", "1.1.1.dcm", "1.1.2.dcm"].map(at);
+        assert!(order.is_sorted(), "{order:?}");
+        assert!(html.contains("4 photos in 2 studies"));
+        assert!(
+            html.contains("<time datetime=\"2026-03-14T09:00:00+03:00\">14 March 2026, 09:00</time> <small>UTC+03:00")
+        );
+    }
+
+    #[test]
+    fn nothing_of_an_object_becomes_markup() {
+        let hostile = "<script>\"'&</script>";
+        let html = page(vec![entry("1.1", "1.1.1", "", "", hostile)]);
+        assert!(html.contains("&lt;script&gt;&quot;&#39;&amp;&lt;/script&gt;") && !html.contains("<script"));
+        assert!(html.contains("time not known"));
+    }
+
+    #[test]
+    fn an_object_that_cannot_be_read_is_not_left_out() {
+        let unreadable = Entry { head: None, moment: None, has_thumbnail: false, ..entry("1.1", "1.1.1", "", "", "") };
+        let html = page(vec![unreadable]);
+        assert!(html.contains("Not readable") && html.contains("No preview") && html.contains("1.1.1.dcm"));
+    }
+}

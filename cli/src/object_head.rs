@@ -170,3 +170,98 @@ impl<'a> Cursor<'a> {
         Some(u32::from(self.u16()?) << 16 | u32::from(self.u16()?))
     }
 }
+
+#[cfg(test)]
+impl ObjectHead {
+    pub(crate) fn of(acquisition: &str, offset: &str, region: &str) -> Self {
+        let [acquisition, offset, region] = [acquisition, offset, region].map(str::to_owned);
+        Self { acquisition, offset, region, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(tag: u32, vr: &str, value: &[u8]) -> Vec<u8> {
+        let header = [&(tag >> 16).to_le_bytes()[..2], &tag.to_le_bytes()[..2], vr.as_bytes()].concat();
+        let length = value.len() as u32;
+        match vr {
+            "SQ" | "OB" => [&header, &[0, 0][..], &length.to_le_bytes(), value].concat(),
+            _ => [&header, &length.to_le_bytes()[..2], value].concat(),
+        }
+    }
+
+    fn delimiter(tag: u32, length: u32) -> Vec<u8> {
+        [&(tag >> 16).to_le_bytes()[..2], &tag.to_le_bytes()[..2], &length.to_le_bytes()].concat()
+    }
+
+    /// A file whose region is told in an item of defined or undefined length, with a modifier inside it.
+    fn file(defined: bool) -> Vec<u8> {
+        let modifier =
+            [delimiter(ITEM, UNDEFINED), element(CODE_MEANING, "LO", b"Upper "), delimiter(ITEM_END, 0)].concat();
+        let modifier = element(0x0008_2220, "SQ", &modifier);
+        let region = [modifier, element(CODE_MEANING, "LO", b"Skin of heel")].concat();
+        let sequence = if defined {
+            element(ANATOMIC_REGION_SEQUENCE, "SQ", &[delimiter(ITEM, region.len() as u32), region].concat())
+        } else {
+            let mut open = element(ANATOMIC_REGION_SEQUENCE, "SQ", &[]);
+            open.truncate(open.len() - 4);
+            let end = [delimiter(ITEM_END, 0), delimiter(SEQUENCE_END, 0)].concat();
+            [open, UNDEFINED.to_le_bytes().to_vec(), delimiter(ITEM, UNDEFINED), region, end].concat()
+        };
+        [
+            vec![0; 128],
+            b"DICM".to_vec(),
+            element(TRANSFER_SYNTAX_UID, "UI", b"1.2.840.10008.1.2.4.50"),
+            element(SOP_CLASS_UID, "UI", b"1.2.840.10008.5.1.4.1.1.77.1.4"),
+            element(CONTENT_DATE, "DA", b"20260314"),
+            element(CONTENT_TIME, "TM", b"092653.5"),
+            element(TIMEZONE_OFFSET_FROM_UTC, "SH", b"-0330 "),
+            sequence,
+            element(INSTANCE_NUMBER, "IS", b"12"),
+            element(IMAGE_LATERALITY, "CS", b"L "),
+            element(0x0028_0010, "US", &[1, 0]),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn sequences_of_both_kinds() {
+        for defined in [true, false] {
+            let head = ObjectHead::read(&*file(defined)).unwrap().unwrap();
+            assert_eq!(
+                (head.region.as_str(), head.laterality.as_str(), head.instance_number),
+                ("Skin of heel", "L", 12)
+            );
+            assert_eq!(head.sop_class, Some(SopClass::VlPhotographic));
+            let moment = head.moment().unwrap();
+            assert_eq!(moment.local.to_string(), "2026-03-14 09:26:53");
+            assert_eq!(moment.offset.unwrap().local_minus_utc(), -(3 * 3600 + 1800));
+            assert!(!moment.taken);
+        }
+    }
+
+    #[test]
+    fn cut_and_changed_files_are_no_trouble() {
+        for file in [file(true), file(false)] {
+            for end in 0..file.len() - 8 {
+                assert!(ObjectHead::read(&file[..end]).unwrap().is_none());
+                let mut changed = file.clone();
+                changed[end] ^= 0xFF;
+                let _ = ObjectHead::read(&*changed).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn other_byte_orders_are_not_guessed() {
+        let file = file(true);
+        let text = String::from_utf8_lossy(&file).into_owned();
+        let at = text.find("1.2.840.10008.1.2.4.50").unwrap();
+        let mut big_endian = file.clone();
+        big_endian[at..at + 22].copy_from_slice(b"1.2.840.10008.1.2.2\0\0\0");
+        assert!(ObjectHead::read(&*big_endian).unwrap().is_none());
+        assert!(ObjectHead::read(&b"not an object"[..]).unwrap().is_none());
+    }
+}

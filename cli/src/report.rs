@@ -6,8 +6,25 @@ use moulage::photo::{Outcome, ScrubReport};
 use serde_json::{Map, Value};
 
 /// What comes first in a table; everything else follows by its name.
-const FIRST: [&str; 9] =
-    ["outcome", "lossless", "upright", "position", "other_pictures", "notes", "format", "source", "orientation"];
+const FIRST: [&str; 13] = [
+    "outcome",
+    "lossless",
+    "upright",
+    "position",
+    "other_pictures",
+    "notes",
+    "format",
+    "source",
+    "orientation",
+    "part",
+    "class",
+    "offset",
+    "bytes",
+];
+
+fn rank(name: &str) -> usize {
+    FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len())
+}
 
 /// What became of the picture, in one line.
 pub(crate) fn summary(report: &ScrubReport) -> String {
@@ -45,7 +62,7 @@ pub(crate) fn table(report: &Value) -> String {
 /// One row a field; a field of fields is laid flat.
 fn flatten(prefix: &str, fields: &Map<String, Value>, rows: &mut Vec<(String, Vec<String>)>) {
     let mut fields: Vec<_> = fields.iter().filter(|(_, value)| !value.is_null()).collect();
-    fields.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
+    fields.sort_by_key(|(name, _)| rank(name));
     for (name, value) in fields {
         let label = format!("{prefix}{}", name.replace('_', " "));
         match value {
@@ -63,7 +80,8 @@ fn flatten(prefix: &str, fields: &Map<String, Value>, rows: &mut Vec<(String, Ve
 
 /// Items of the same fields, aligned, under a line of their names.
 fn columns(items: &[Value]) -> Vec<String> {
-    let names: Vec<&String> = items.first().and_then(Value::as_object).map_or(Vec::new(), |item| item.keys().collect());
+    let mut names: Vec<&String> = items.first().and_then(Value::as_object).into_iter().flat_map(Map::keys).collect();
+    names.sort_by_key(|name| rank(name));
     let cells = |item: &Value| names.iter().map(|name| plain(&item[name.as_str()])).collect::<Vec<_>>();
     let mut lines = vec![names.iter().map(|name| name.to_string()).collect()];
     lines.extend(items.iter().map(cells));
@@ -109,9 +127,9 @@ mod tests {
   source bytes       9
   source size        12 x 7
   kept               none
-  removed            bytes  part
-                     10000  APP1
-                     4      COM
+  removed            part  bytes
+                     APP1  10000
+                     COM   4
   zoo                new field";
         assert_eq!(table(&report), expected);
     }
