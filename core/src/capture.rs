@@ -1,4 +1,18 @@
 //! The one use case: a session (patient + encounter, frozen) turns prepared photos into objects.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use moulage::patient::{Encounter, Laterality, Patient, SiteList};
+//! # use moulage::{CaptureError, Device, Session, View, clock, photo::PreparedPhoto};
+//! fn left_heel(photo: &PreparedPhoto, clock: Arc<dyn clock::Clock>) -> Result<Vec<u8>, CaptureError> {
+//!     let patient = Patient::new("0815", "City Hospital")?.patient_name("Muster^Erika")?;
+//!     let device = Device { device_serial_number: "installation 1".into(), ..Device::default() };
+//!     let randomness = Arc::new(clock::SystemRandomness);
+//!     let mut session = Session::begin(patient, Encounter::default(), device, clock, randomness)?;
+//!     let site = SiteList::standard().site("heel")?.on(Laterality::Left)?;
+//!     Ok(session.capture(photo, &View::of(site))?.into_bytes())
+//! }
+//! ```
 
 use std::sync::Arc;
 
@@ -10,7 +24,7 @@ use crate::clock::{Clock, Randomness};
 use crate::dicom::{self, Instance, SopClass, uid};
 use crate::error::CaptureError;
 use crate::patient::{Encounter, Patient};
-use crate::photo::PreparedPhoto;
+use crate::photo::{Colour, PreparedPhoto};
 
 /// Patient and encounter, frozen: every object that it makes is theirs. Cannot be printed.
 ///
@@ -70,12 +84,17 @@ impl Session {
     }
 
     /// Several exposures of one view, all of the same rows and columns, as one object of
-    /// [`SopClass::MultiFrameTrueColorSc`].
+    /// [`SopClass::MultiFrameTrueColorSc`]. Grey ones get neutral colour there (see [`PreparedPhoto::in_colour`]).
     ///
     /// # Errors
     /// As [`Session::capture`]; [`crate::DicomError::Frames`] for frames that cannot be one object.
     pub fn capture_frames(&mut self, photos: &[PreparedPhoto], view: &View) -> Result<Instance, CaptureError> {
         let now = self.clock.now();
+        let mut coloured = Vec::new();
+        if view.sop_class == SopClass::MultiFrameTrueColorSc && photos.iter().any(|p| p.colour() == Colour::Grey) {
+            coloured = photos.iter().map(PreparedPhoto::in_colour).collect::<Result<_, _>>()?;
+        }
+        let photos = if coloured.is_empty() { photos } else { &coloured };
         let at = self.series(view.sop_class)?;
         let series = &self.series[at];
         let instance_number = series.instances + 1;

@@ -1,5 +1,8 @@
 //! `dicom::check` against objects that others made: the clean references of the shared referee, and its mutants.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::print_stderr, reason = "a test that looks at nothing must say so")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

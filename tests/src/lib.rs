@@ -1,1 +1,18 @@
-//! Made photographs and oracles that the tests of all stages share.
+//! Made photographs with known contents, and other people's programs as oracles, for the tests of all stages.
+
+pub mod exif;
+pub mod fixtures;
+pub mod heic;
+pub mod hidden;
+pub mod icc;
+pub mod jpeg;
+pub mod leaks;
+pub mod oracle;
+pub mod png;
+pub mod programs;
+pub mod random;
+pub mod scene;
+pub mod session;
+pub mod stream;
+
+pub use fixtures::{Expected, Fixture, fixtures};

@@ -14,11 +14,12 @@ use crate::photo::{Colour, PreparedPhoto};
 
 const UNWRITABLE: DicomError = DicomError::Unwritable("PixelData");
 
+/// Gives the bytes that the pixels take.
 pub(super) fn write(
     object: &mut Attributes,
     photos: &[PreparedPhoto],
     transfer_syntax: TransferSyntax,
-) -> Result<(), DicomError> {
+) -> Result<usize, DicomError> {
     let first = photos.first().ok_or(UNWRITABLE)?;
     // PS3.3 C.8.12.1.1.1 wants YBR_FULL_422 over lossy JPEG, whatever the subsampling: the stream tells its own.
     let (samples, interpretation) = match (first.colour(), transfer_syntax) {
@@ -44,8 +45,9 @@ pub(super) fn write(
             for photo in photos {
                 decode(photo, &mut pixels)?;
             }
+            let size = pixels.len();
             object.native_pixels(pixels);
-            Ok(())
+            Ok(size)
         }
     }
 }
@@ -62,7 +64,7 @@ pub(super) fn fragment_bytes(photo: &PreparedPhoto) -> u64 {
 }
 
 /// One fragment a frame; the Basic Offset Table is empty for one frame, which starts at 0 anyway.
-fn encapsulate(object: &mut Attributes, photos: &[PreparedPhoto]) -> Result<(), DicomError> {
+fn encapsulate(object: &mut Attributes, photos: &[PreparedPhoto]) -> Result<usize, DicomError> {
     let (mut offsets, mut fragments, mut at) = (Vec::new(), Vec::new(), 0u64);
     for photo in photos {
         offsets.push(u32::try_from(at).map_err(|_| UNWRITABLE)?);
@@ -75,8 +77,9 @@ fn encapsulate(object: &mut Attributes, photos: &[PreparedPhoto]) -> Result<(), 
     if let [_] = offsets[..] {
         offsets.clear();
     }
+    let size = fragments.iter().map(Vec::len).sum();
     object.encapsulated_pixels(offsets, fragments);
-    Ok(())
+    Ok(size)
 }
 
 /// Appends the samples. The decoder is not ours, and known to panic on hostile streams.

@@ -45,6 +45,10 @@ const OURSELVES: &str = "Moulage";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// One object, checked against its IOD. Made by [`crate::Session`] only. Holds patient data: it cannot be printed.
+///
+/// ```compile_fail,E0451
+/// let forged = |bytes: Vec<u8>, one: moulage::dicom::Instance| moulage::dicom::Instance { bytes, ..one };
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Instance {
     bytes: Vec<u8>,
@@ -168,8 +172,8 @@ pub(crate) fn build(capture: Capture<'_>) -> Result<Instance, DicomError> {
         SopClass::VlPhotographic | SopClass::SecondaryCapture => {}
     }
     icc_profile::write(&mut object, capture.photos)?;
-    image_pixel::write(&mut object, capture.photos, capture.view.transfer_syntax)?;
-    let bytes = write::part10(object, capture.view.transfer_syntax)?;
+    let pixels = image_pixel::write(&mut object, capture.photos, capture.view.transfer_syntax)?;
+    let bytes = write::part10(object, capture.view.transfer_syntax, pixels)?;
     check::own(&bytes)?;
     Ok(Instance {
         bytes,

@@ -10,16 +10,24 @@ use crate::error::DicomError;
 /// ImplementationVersionName (0002,0013).
 const IMPLEMENTATION_VERSION: &str = "MOULAGE_0_1_0";
 
-/// The file: zero preamble, File Meta Information, the object.
-pub(super) fn part10(object: Attributes, transfer_syntax: TransferSyntax) -> Result<Vec<u8>, DicomError> {
-    let unwritable = |_| DicomError::Unwritable("File");
+/// More than an object takes without its pixels and its profile, as a rule.
+const HEAD: usize = 1 << 14;
+
+/// The file: zero preamble, File Meta Information, the object, whose pixels take `pixels` bytes.
+pub(super) fn part10(
+    object: Attributes,
+    transfer_syntax: TransferSyntax,
+    pixels: usize,
+) -> Result<Vec<u8>, DicomError> {
+    const UNWRITABLE: DicomError = DicomError::Unwritable("File");
     let meta = FileMetaTableBuilder::new()
         .transfer_syntax(transfer_syntax.uid())
         .implementation_class_uid(IMPLEMENTATION_CLASS)
         .implementation_version_name(IMPLEMENTATION_VERSION);
-    let file = object.into_object().with_meta(meta).map_err(|_| DicomError::Unwritable("File"))?;
+    let file = object.into_object().with_meta(meta).map_err(|_| UNWRITABLE)?;
     let mut bytes = Vec::new();
-    file.write_all(&mut bytes).map_err(unwritable)?;
+    bytes.try_reserve(pixels.saturating_add(HEAD)).map_err(|_| UNWRITABLE)?;
+    file.write_all(&mut bytes).map_err(|_| UNWRITABLE)?;
     Ok(bytes)
 }
 

@@ -35,7 +35,6 @@ pub use lesion::Lesion;
 pub use name::{Name, NameGroup};
 pub use site::{AnatomicSite, Laterality, Site, SiteList};
 
-pub(crate) use encounter::PersonIdentification;
 pub(crate) use identity::PatientIdentifier;
 pub(crate) use issuer::Issued;
 pub(crate) use value::Private;

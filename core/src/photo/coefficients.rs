@@ -2,7 +2,6 @@
 
 use super::frame::{Frame, Quantisation};
 use super::limits::Limits;
-use super::orient::Turn;
 use super::{Colour, Preview};
 use crate::error::PhotoError;
 
@@ -26,7 +25,7 @@ pub(super) struct Coefficients {
 }
 
 impl Coefficients {
-    /// All zero.
+    /// All zero; `frame` is that of the coefficients to come.
     pub(super) fn zero(frame: Frame, quantisation: Vec<Quantisation>, limits: &Limits) -> Result<Self, PhotoError> {
         limits.check_decoded(block_count(&frame) as u64 * (64 * 2 + 8))?;
         let (across, down) = frame.mcus();
@@ -60,8 +59,8 @@ pub(super) struct Means {
 }
 
 impl Means {
-    /// One pixel for every 8 x 8 of the picture that `frame` describes, turned.
-    pub(super) fn preview(&self, frame: &Frame, quantisation: &[Quantisation], colour: Colour, turn: Turn) -> Preview {
+    /// One pixel for every 8 x 8 of the picture that `frame` describes.
+    pub(super) fn preview(&self, frame: &Frame, quantisation: &[Quantisation], colour: Colour) -> Preview {
         let (h_max, v_max) = (usize::from(frame.h_max()), usize::from(frame.v_max()));
         let (width, height) = (usize::from(frame.columns).div_ceil(8), usize::from(frame.rows).div_ceil(8));
         let row = frame.mcus().0;
@@ -81,7 +80,6 @@ impl Means {
                 });
             }
         }
-        let (turned_width, turned_height) = turn.swap((width as u32, height as u32));
-        Preview { width: turned_width, height: turned_height, rgb: turn.grid(&pixels, width).into_flattened() }
+        Preview { width: width as u32, height: height as u32, rgb: pixels.into_flattened() }
     }
 }

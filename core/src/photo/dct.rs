@@ -80,11 +80,14 @@ pub(super) fn samples(blocks: &Blocks, steps: &Quantisation, (across, down): (us
     plane
 }
 
-/// DCT and quantisation into `blocks`, edges replicated; blocks outside the plane stay zero.
-pub(super) fn quantise(plane: &Plane, steps: &Quantisation, blocks: &mut Blocks) {
+/// DCT and quantisation into `blocks`, edges replicated; blocks outside the plane stay zero. Returns the mean squared
+/// error of it, of 8-bit samples.
+pub(super) fn quantise(plane: &Plane, steps: &Quantisation, blocks: &mut Blocks) -> f64 {
     let (cosines, transposed): (&Block, &Block) = (&COSINES, &TRANSPOSED);
     let inverse: [f32; 64] = steps.map(|step| 1.0 / (f32::from(step) * ONE));
+    let weights: [f32; 64] = steps.map(|step| f32::from(step) * f32::from(step));
     let (across, down) = (plane.across, plane.down());
+    let (mut error, mut count) = (0.0, 0);
     for by in 0..down.div_ceil(8) {
         for bx in 0..across.div_ceil(8) {
             let mut block = [[0.0; 8]; 8];
@@ -98,15 +101,22 @@ pub(super) fn quantise(plane: &Plane, steps: &Quantisation, blocks: &mut Blocks)
             let block = product(cosines, &product(&block, transposed));
             let index = by * blocks.across + bx;
             let values: &mut [i16; 64] = &mut blocks.values.as_chunks_mut().0[index];
-            let mut mask = 0;
+            let (mut mask, mut lost) = (0, 0.0);
             for (k, value) in values.iter_mut().enumerate() {
                 let at = usize::from(ZIGZAG[k]);
-                *value = round(block[at / 8][at % 8] * inverse[k]);
+                let exact = block[at / 8][at % 8] * inverse[k];
+                *value = round(exact);
                 mask |= u64::from(*value != 0) << k;
+                let rest = exact - f32::from(*value);
+                lost += rest * rest * weights[k];
             }
             blocks.masks[index] = mask & !1;
+            // The transform is orthonormal: the error of the coefficients is the error of the samples.
+            error += f64::from(lost);
+            count += 64;
         }
     }
+    error / f64::from(count.max(1))
 }
 
 /// To the nearest whole number; saturates.

@@ -3,31 +3,53 @@
 //! Strict on purpose: a scan that ends early, a restart marker too many or a refinement that is missing is an error,
 //! because an archive would accept the broken picture without a word.
 
+use std::collections::HashMap;
+
 use super::coefficients::{Coefficients, Means, block_count};
-use super::frame::{Coding, Picture, Scan};
+use super::frame::{Coding, Frame, Picture, Scan};
 use super::huffman::{BadBits, BitReader, DecodeTable};
 use super::limits::Limits;
+use super::orient::Turn;
+use super::transcode::turned_steps;
 use crate::error::PhotoError;
 
-/// Decodes all scans of a picture.
-pub(super) fn decode(picture: &Picture<'_>, limits: &Limits) -> Result<Coefficients, PhotoError> {
+/// Decodes all scans of a picture, every coefficient into its place in the turned picture that `frame` describes (see
+/// [`Turn::frame`]).
+pub(super) fn decode(
+    picture: &Picture<'_>,
+    turn: Turn,
+    frame: Frame,
+    limits: &Limits,
+) -> Result<Coefficients, PhotoError> {
     plausible(picture)?;
-    let mut all = Coefficients::zero(picture.frame.clone(), picture.quantisation.clone(), limits)?;
+    let steps = picture.quantisation.iter().map(|steps| turned_steps(steps, turn)).collect();
+    let mut all = Coefficients::zero(frame, steps, limits)?;
+    let grids: Vec<(usize, usize)> = all.components.iter().map(|c| (c.across, c.masks.len() / c.across)).collect();
+    let places = turn.places();
+    let progressive = picture.frame.coding == Coding::Progressive;
+    // Of blocks that are cut off; of progressive ones, which are refined, the picture itself is not much larger.
+    let mut dropped: HashMap<(usize, usize, usize), ([i16; 64], u64)> = HashMap::new();
     let mut progress = Progress::new(picture);
     for scan in &picture.scans {
         progress.enter(picture, scan)?;
-        let tables = Tables::of(scan)?;
+        let tables = Tables::of(scan);
         let (start, end) = (usize::from(scan.spectral.0), usize::from(scan.spectral.1));
         let (high, low) = scan.approximation;
-        let progressive = picture.frame.coding == Coding::Progressive;
-        each_block(picture, scan, |reader, state, slot, component, index| {
-            let blocks = &mut all.components[component];
-            let mask = &mut blocks.masks[index];
-            let (all_values, _) = blocks.values.as_chunks_mut::<64>();
-            let block = &mut all_values[index];
+        each_block(picture, scan, |reader, state, slot, component, at| {
+            let (block, mask) = match turn.target(at, grids[component]) {
+                Some((x, y)) => {
+                    let blocks = &mut all.components[component];
+                    let index = y * blocks.across + x;
+                    (&mut blocks.values.as_chunks_mut::<64>().0[index], &mut blocks.masks[index])
+                }
+                None => {
+                    let entry = dropped.entry((component, at.0, at.1)).or_insert(([0; 64], 0));
+                    (&mut entry.0, &mut entry.1)
+                }
+            };
             if !progressive {
                 block[0] = state.dc(reader, tables.dc(slot)?, slot)?;
-                *mask = sequential_ac::<true>(reader, tables.ac(slot)?, block)?;
+                *mask = sequential_ac::<true>(reader, tables.ac(slot)?, &places, block)?;
                 return Ok(());
             }
             match (start, high) {
@@ -40,7 +62,28 @@ pub(super) fn decode(picture: &Picture<'_>, limits: &Limits) -> Result<Coefficie
         })?;
     }
     progress.complete()?;
+    if progressive && turn != Turn::NONE {
+        // Refinement needs the coefficients in the stream's order: they move within their blocks at the end.
+        for blocks in &mut all.components {
+            for (block, mask) in blocks.values.as_chunks_mut::<64>().0.iter_mut().zip(&mut blocks.masks) {
+                settle(block, mask, &places);
+            }
+        }
+    }
     Ok(all)
+}
+
+fn settle(block: &mut [i16; 64], mask: &mut u64, places: &[(u8, i16); 64]) {
+    let (old, mut left) = (*block, *mask);
+    block[1..].fill(0);
+    *mask = 0;
+    while left != 0 {
+        let k = left.trailing_zeros() as usize;
+        let (at, sign) = places[k];
+        block[usize::from(at)] = old[k].saturating_mul(sign);
+        *mask |= 1 << at;
+        left &= left - 1;
+    }
 }
 
 /// What a walk over a sequential scan found, without keeping its coefficients.
@@ -58,14 +101,16 @@ pub(super) fn walk(picture: &Picture<'_>, limits: &Limits) -> Result<Walk, Photo
     let (across, down) = picture.frame.mcus();
     let plane = |c: &super::frame::Component| vec![0_i16; across * down * usize::from(c.h) * usize::from(c.v)];
     let mut planes: Vec<Vec<i16>> = picture.frame.components.iter().map(plane).collect();
+    let rows: Vec<usize> = picture.frame.components.iter().map(|c| across * usize::from(c.h)).collect();
+    let places = Turn::NONE.places();
     let mut tidy = true;
     for scan in &picture.scans {
         progress.enter(picture, scan)?;
-        let tables = Tables::of(scan)?;
+        let tables = Tables::of(scan);
         let mut unused = [0; 64];
-        tidy &= each_block(picture, scan, |reader, state, slot, component, index| {
-            planes[component][index] = state.dc(reader, tables.dc(slot)?, slot)?;
-            sequential_ac::<false>(reader, tables.ac(slot)?, &mut unused).map(|_| ())
+        tidy &= each_block(picture, scan, |reader, state, slot, component, (x, y)| {
+            planes[component][y * rows[component] + x] = state.dc(reader, tables.dc(slot)?, slot)?;
+            sequential_ac::<false>(reader, tables.ac(slot)?, &places, &mut unused).map(|_| ())
         })?;
     }
     progress.complete()?;
@@ -122,12 +167,12 @@ struct Tables {
 }
 
 impl Tables {
-    fn of(scan: &Scan<'_>) -> Result<Self, PhotoError> {
+    fn of(scan: &Scan<'_>) -> Self {
         let selected = scan.components.iter().map(|&(_, dc, ac)| (dc.into(), ac.into())).collect();
         let tables = |specs: &[Option<super::frame::HuffmanSpec<'_>>; 4]| {
             std::array::from_fn(|i| specs[i].as_ref().map(DecodeTable::new))
         };
-        Ok(Self { dc: tables(&scan.dc), ac: tables(&scan.ac), selected })
+        Self { dc: tables(&scan.dc), ac: tables(&scan.ac), selected }
     }
 
     #[inline]
@@ -160,26 +205,25 @@ impl State {
     }
 }
 
-/// Calls `block(reader, state, slot, component, index)` for every block of a scan, in the scan's order. True when
+/// Calls `block(reader, state, slot, component, (x, y))` for every block of a scan, in the scan's order. True when
 /// nothing but blocks was in the data.
 fn each_block<F>(picture: &Picture<'_>, scan: &Scan<'_>, mut block: F) -> Result<bool, PhotoError>
 where
-    F: FnMut(&mut BitReader<'_>, &mut State, usize, usize, usize) -> Result<(), BadBits>,
+    F: FnMut(&mut BitReader<'_>, &mut State, usize, usize, (usize, usize)) -> Result<(), BadBits>,
 {
     let frame = &picture.frame;
     let malformed = PhotoError::Malformed { part: "SOS", offset: scan.offset };
     let (mcus_across, mcus_down) = frame.mcus();
     let alone = scan.components.len() == 1;
-    // (slot, component, x step, y step, blocks across, width and height in blocks of one unit)
-    let layout: Vec<(usize, usize, usize, usize, usize)> = scan
+    // Slot, component, width and height in blocks of one unit.
+    let layout: Vec<(usize, usize, usize, usize)> = scan
         .components
         .iter()
         .enumerate()
         .map(|(slot, &(component, _, _))| {
             let c = &frame.components[component];
-            let (h, v) = (usize::from(c.h), usize::from(c.v));
-            let (unit_h, unit_v) = if alone { (1, 1) } else { (h, v) };
-            (slot, component, unit_h, unit_v, mcus_across * h)
+            let (h, v) = if alone { (1, 1) } else { (c.h, c.v) };
+            (slot, component, usize::from(h), usize::from(v))
         })
         .collect();
     let (units_across, units_down) = if alone {
@@ -202,11 +246,10 @@ where
         let mut reader = BitReader::new(data);
         let mut state = State::default();
         for _ in 0..interval.min(units - unit) {
-            for &(slot, component, h, v, across) in &layout {
+            for &(slot, component, h, v) in &layout {
                 for by in 0..v {
                     for bx in 0..h {
-                        let index = (y * v + by) * across + x * h + bx;
-                        let done = block(&mut reader, &mut state, slot, component, index);
+                        let done = block(&mut reader, &mut state, slot, component, (x * h + bx, y * v + by));
                         if done.is_err() || reader.overrun() {
                             return Err(if reader.overrun() { PhotoError::Truncated("SOS") } else { malformed });
                         }
@@ -244,16 +287,19 @@ fn next_interval(data: &[u8], number: usize, restarts: usize) -> Option<(&[u8], 
     }
 }
 
-/// AC coefficients of a sequential block; returns which are not zero. `KEEP` false: only steps over them.
-#[inline]
+/// AC coefficients of a sequential block, each into its place; returns which are not zero. `KEEP` false: only steps
+/// over them.
+#[inline(always)]
 fn sequential_ac<const KEEP: bool>(
     reader: &mut BitReader<'_>,
     table: &DecodeTable,
+    places: &[(u8, i16); 64],
     block: &mut [i16; 64],
 ) -> Result<u64, BadBits> {
+    let mut local = *reader;
     let (mut k, mut mask) = (1_usize, 0_u64);
     while k < 64 {
-        let (symbol, value) = reader.symbol_and_value(table)?;
+        let (symbol, value) = local.symbol_and_value(table)?;
         let run = usize::from(symbol >> 4);
         if symbol & 15 == 0 {
             if run < 15 {
@@ -263,15 +309,14 @@ fn sequential_ac<const KEEP: bool>(
             continue;
         }
         k += run;
-        if k > 63 {
-            return Err(BadBits);
-        }
+        let Some(&(at, sign)) = places.get(k) else { return Err(BadBits) };
         if KEEP {
-            block[k] = value as i16;
-            mask |= 1 << k;
+            block[usize::from(at & 63)] = (value as i16).wrapping_mul(sign);
+            mask |= 1 << (at & 63);
         }
         k += 1;
     }
+    *reader = local;
     Ok(mask)
 }
 

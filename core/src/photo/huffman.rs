@@ -5,15 +5,35 @@ use super::frame::HuffmanSpec;
 /// Bits looked up at once. 10 holds most codes together with their value bits and keeps a table at 4 kB.
 const LOOK: u32 = 10;
 
-/// What the look-up table says of the next [`LOOK`] bits.
+/// What the look-up table says of the next [`LOOK`] bits, in one word: value (16 bits), symbol (8), bits of code and
+/// value when both are known (4, else 0), bits of the code when that is known (4, else 0).
 #[derive(Clone, Copy, Default)]
-struct Entry {
-    /// Bits of the code; 0: longer than [`LOOK`].
-    code_bits: u8,
-    /// Bits of code and value when both fit and the value is known; else 0.
-    all_bits: u8,
-    symbol: u8,
-    value: i16,
+struct Entry(u32);
+
+impl Entry {
+    fn new(value: i32, symbol: u8, all_bits: u32, code_bits: u32) -> Self {
+        Self((value as u32) << 16 | u32::from(symbol) << 8 | all_bits << 4 | code_bits)
+    }
+
+    #[inline]
+    fn value(self) -> i32 {
+        self.0 as i32 >> 16
+    }
+
+    #[inline]
+    fn symbol(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+
+    #[inline]
+    fn all_bits(self) -> u32 {
+        self.0 >> 4 & 15
+    }
+
+    #[inline]
+    fn code_bits(self) -> u32 {
+        self.0 & 15
+    }
 }
 
 /// A table that decodes.
@@ -63,12 +83,12 @@ impl DecodeTable {
         let value_bits = u32::from(symbol & 15);
         let spare = LOOK - length;
         for rest in 0..1_u32 << spare {
-            let mut entry = Entry { code_bits: length as u8, symbol, ..Entry::default() };
-            if value_bits <= spare {
-                entry.all_bits = (length + value_bits) as u8;
-                entry.value = extend(rest >> (spare - value_bits), value_bits) as i16;
-            }
-            self.look[((code << spare) | rest) as usize] = entry;
+            self.look[((code << spare) | rest) as usize] = if value_bits <= spare {
+                let value = extend(rest >> (spare - value_bits), value_bits);
+                Entry::new(value, symbol, length + value_bits, length)
+            } else {
+                Entry::new(0, symbol, 0, length)
+            };
         }
     }
 }
@@ -89,6 +109,7 @@ fn extend(bits: u32, count: u32) -> i32 {
 pub(super) struct BadBits;
 
 /// Reads the bits of one restart interval: stuffed, without markers.
+#[derive(Clone, Copy)]
 pub(super) struct BitReader<'a> {
     data: &'a [u8],
     at: usize,
@@ -104,32 +125,31 @@ impl<'a> BitReader<'a> {
         Self { data, at: 0, bits: 0, count: 0, invented: 0 }
     }
 
-    /// At least 48 bits in hand afterwards.
-    #[inline]
+    /// At least 32 bits in hand afterwards: the longest code and its value.
+    #[inline(always)]
     fn refill(&mut self) {
-        if self.count >= 48 {
+        if self.count >= 32 {
             return;
         }
-        if let Some(chunk) = self.data.get(self.at..self.at + 8) {
-            let word =
-                u64::from_be_bytes([chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7]]);
+        if let Some(chunk) = self.data.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
+            let word = u64::from_be_bytes(*chunk);
             // No byte is FF: none is zero in the complement.
-            let inverse = !word;
-            if inverse.wrapping_sub(0x0101_0101_0101_0101) & word & 0x8080_8080_8080_8080 == 0 {
+            if (!word).wrapping_sub(0x0101_0101_0101_0101) & word & 0x8080_8080_8080_8080 == 0 {
                 let bytes = (64 - self.count) / 8;
+                // Bits beyond the whole bytes come along; the next refill puts the same ones there.
                 self.bits |= word >> self.count;
                 self.count += bytes * 8;
-                // Bits beyond the whole bytes were OR-ed in as well; the next refill puts the same ones there.
                 self.at += bytes as usize;
                 return;
             }
         }
-        self.refill_slowly();
+        // By value, so that the reader of a hot loop can live in registers.
+        *self = self.refilled_slowly();
     }
 
     #[cold]
     #[inline(never)]
-    fn refill_slowly(&mut self) {
+    fn refilled_slowly(mut self) -> Self {
         // Drop what a quick refill may have left behind `count`.
         self.bits &= if self.count == 0 { 0 } else { !0 << (64 - self.count) };
         while self.count <= 56 {
@@ -139,19 +159,20 @@ impl<'a> BitReader<'a> {
                     byte
                 }
                 None => {
-                    self.invented += 8;
+                    self.invented = self.invented.saturating_add(8);
                     0
                 }
             };
             self.bits |= u64::from(byte) << (56 - self.count);
             self.count += 8;
         }
+        self
     }
 
-    #[inline]
+    #[inline(always)]
     fn skip(&mut self, count: u32) {
         self.bits <<= count;
-        self.count -= count;
+        self.count = self.count.wrapping_sub(count);
     }
 
     /// Up to 16 bits as a number.
@@ -172,17 +193,20 @@ impl<'a> BitReader<'a> {
     }
 
     /// A symbol and the value whose size its low four bits give.
-    #[inline]
+    #[inline(always)]
     pub(super) fn symbol_and_value(&mut self, table: &DecodeTable) -> Result<(u8, i32), BadBits> {
         self.refill();
         let entry = table.look[(self.bits >> (64 - LOOK)) as usize];
-        if entry.all_bits > 0 {
-            self.skip(entry.all_bits.into());
-            return Ok((entry.symbol, entry.value.into()));
+        if entry.all_bits() > 0 {
+            self.skip(entry.all_bits());
+            return Ok((entry.symbol(), entry.value()));
         }
-        let symbol = self.long_symbol(table, entry)?;
+        let (after, symbol) = self.long_symbol(table, entry)?;
+        *self = after;
         let count = u32::from(symbol & 15);
-        Ok((symbol, extend(self.bits(count), count)))
+        let value = extend(((self.bits >> 32) as u32).checked_shr(32 - count).unwrap_or(0), count);
+        self.skip(count);
+        Ok((symbol, value))
     }
 
     /// A symbol alone.
@@ -190,14 +214,17 @@ impl<'a> BitReader<'a> {
     pub(super) fn symbol(&mut self, table: &DecodeTable) -> Result<u8, BadBits> {
         self.refill();
         let entry = table.look[(self.bits >> (64 - LOOK)) as usize];
-        self.long_symbol(table, entry)
+        let (after, symbol) = self.long_symbol(table, entry)?;
+        *self = after;
+        Ok(symbol)
     }
 
-    #[inline]
-    fn long_symbol(&mut self, table: &DecodeTable, entry: Entry) -> Result<u8, BadBits> {
-        if entry.code_bits > 0 {
-            self.skip(entry.code_bits.into());
-            return Ok(entry.symbol);
+    /// A symbol whose value the table does not hold; at least 16 bits stay in hand.
+    #[inline(never)]
+    fn long_symbol(mut self, table: &DecodeTable, entry: Entry) -> Result<(Self, u8), BadBits> {
+        if entry.code_bits() > 0 {
+            self.skip(entry.code_bits());
+            return Ok((self, entry.symbol()));
         }
         let sixteen = (self.bits >> 48) as u32;
         for length in LOOK + 1..=16 {
@@ -205,7 +232,7 @@ impl<'a> BitReader<'a> {
             if sixteen < table.limit[i] {
                 self.skip(length);
                 let index = (sixteen >> (16 - length)) as i32 + table.delta[i];
-                return table.symbols.get(index as usize).copied().ok_or(BadBits);
+                return table.symbols.get(index as usize).map(|&symbol| (self, symbol)).ok_or(BadBits);
             }
         }
         Err(BadBits)
@@ -323,15 +350,14 @@ impl BitWriter {
     }
 
     /// Appends `count` bits, 32 at most, of which `bits` has no higher ones.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put(&mut self, bits: u32, count: u32) {
         self.bits = self.bits << count | u64::from(bits);
         self.count += count;
         if self.count >= 32 {
             self.count -= 32;
             let word = (self.bits >> self.count) as u32;
-            let inverse = !word;
-            if inverse.wrapping_sub(0x0101_0101) & word & 0x8080_8080 == 0 {
+            if (!word).wrapping_sub(0x0101_0101) & word & 0x8080_8080 == 0 {
                 self.out.extend_from_slice(&word.to_be_bytes());
             } else {
                 word.to_be_bytes().into_iter().for_each(|byte| self.byte(byte));

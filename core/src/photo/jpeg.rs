@@ -20,7 +20,7 @@ pub(super) fn draft(file: &[u8], options: &PrepareOptions) -> Result<Draft, Phot
     match meaning {
         SourceColour::Grey | SourceColour::YCbCr => moved(&picture, metadata, report, options),
         _ => {
-            let source = entropy::decode(&picture, &options.limits)?;
+            let source = entropy::decode(&picture, Turn::NONE, picture.frame.clone(), &options.limits)?;
             let upright = reencode::converted(&source, meaning, metadata.turn, &options.limits)?;
             drop(source);
             again(metadata, report, &picture, &upright, Why::Colour)
@@ -31,7 +31,9 @@ pub(super) fn draft(file: &[u8], options: &PrepareOptions) -> Result<Draft, Phot
 /// The coefficients of a stream that was written here.
 pub(super) fn coefficients(jpeg: &[u8]) -> Result<Coefficients, PhotoError> {
     let limits = Limits { side: u32::MAX, pixels: u64::MAX, decoded_bytes: u64::MAX, ..Limits::default() };
-    entropy::decode(&frame::read(&markers::read(jpeg)?, &limits)?, &limits)
+    let stream = markers::read(jpeg)?;
+    let picture = frame::read(&stream, &limits)?;
+    entropy::decode(&picture, Turn::NONE, picture.frame.clone(), &limits)
 }
 
 /// A picture whose coefficients can stay what they are.
@@ -50,7 +52,7 @@ fn moved(
         let baseline = scan.components.iter().all(|&(_, dc, ac)| dc < 2 && ac < 2);
         if walk.tidy && baseline {
             report.outcome = Outcome::Unchanged;
-            let preview = walk.means.preview(frame, &picture.quantisation, colour, turn);
+            let preview = walk.means.preview(frame, &picture.quantisation, colour);
             let clean = transcode::copy(picture, scan)?;
             let (rows, columns) = (frame.rows, frame.columns);
             return Ok(Draft { metadata, report, clean, rows, columns, colour, earlier: Vec::new(), preview });
@@ -59,7 +61,6 @@ fn moved(
             report.notes.push(Note::ScanTidied);
         }
     }
-    let source = entropy::decode(picture, &options.limits)?;
     let (full, whole) = (turn.frame(frame, false), turn.frame(frame, true));
     let lost = (full.columns - whole.columns, full.rows - whole.rows);
     report.outcome = match (lost, options.turn) {
@@ -70,16 +71,14 @@ fn moved(
             Outcome::Trimmed { columns, rows }
         }
         _ => {
+            let source = entropy::decode(picture, Turn::NONE, frame.clone(), &options.limits)?;
             let upright = reencode::turned(&source, turn, &options.limits)?;
             drop(source);
             return again(metadata, report, picture, &upright, Why::IncompleteBlocks);
         }
     };
-    let mut preview = source.means().preview(frame, &picture.quantisation, colour, turn);
-    preview.crop(u32::from(whole.columns).div_ceil(8), u32::from(whole.rows).div_ceil(8));
-    let clean = transcode::write(&source, turn, &whole)?;
-    let (rows, columns) = (whole.rows, whole.columns);
-    Ok(Draft { metadata, report, clean, rows, columns, colour, earlier: Vec::new(), preview })
+    let upright = entropy::decode(picture, turn, whole, &options.limits)?;
+    prepare::draft(metadata, report, &upright, Vec::new())
 }
 
 /// A picture that was coded again: the camera's coding was a lossy step of its own.

@@ -96,7 +96,7 @@ fn entropy(file: &[u8], start: usize) -> Result<Entropy, PhotoError> {
     let (mut at, mut restarts, mut fill) = (start, 0, false);
     loop {
         let rest = file.get(at..).unwrap_or_default();
-        at += rest.iter().position(|&byte| byte == 0xFF).ok_or(PhotoError::Truncated("SOS"))?;
+        at += memchr::memchr(0xFF, rest).ok_or(PhotoError::Truncated("SOS"))?;
         let after = file[at..].iter().position(|&byte| byte != 0xFF).ok_or(PhotoError::Truncated("SOS"))?;
         match (file[at + after], after) {
             (0, 1) => at += 2,

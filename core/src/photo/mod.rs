@@ -79,16 +79,6 @@ pub struct Preview {
     pub rgb: Vec<u8>,
 }
 
-impl Preview {
-    /// Keeps the top left corner.
-    fn crop(&mut self, width: u32, height: u32) {
-        let old = 3 * self.width as usize;
-        (self.width, self.height) = (self.width.min(width), self.height.min(height));
-        let rows = self.rgb.chunks_exact(old.max(1)).take(self.height as usize);
-        self.rgb = rows.flat_map(|row| &row[..3 * self.width as usize]).copied().collect();
-    }
-}
-
 /// A picture that is ready to become an object. Made by [`prepare`] and [`prepare_pixels`] only.
 #[derive(Clone)]
 pub struct PreparedPhoto {

@@ -45,6 +45,15 @@ impl Turn {
         self.swap((x, y))
     }
 
+    /// Where cell (x, y) goes in a turned grid of `across` x `down` cells; `None` beyond a side that was cut.
+    #[inline]
+    pub(super) fn target(self, at: (usize, usize), (across, down): (usize, usize)) -> Option<(usize, usize)> {
+        let (x, y) = self.swap(at);
+        let x = if self.mirror_x { across.checked_sub(x + 1)? } else { x };
+        let y = if self.mirror_y { down.checked_sub(y + 1)? } else { y };
+        (x < across && y < down).then_some((x, y))
+    }
+
     /// A turned copy of a grid whose rows hold `across` cells.
     pub(super) fn grid<T: Copy>(self, cells: &[T], across: usize) -> Vec<T> {
         let down = cells.len() / across.max(1);
@@ -81,26 +90,18 @@ impl Turn {
         turned
     }
 
-    /// Zigzag position in a turned block -> zigzag position in the block that it comes from.
-    pub(super) fn positions(self) -> [u8; 64] {
+    /// For each zigzag position of a block: where its coefficient goes in the turned block, and its sign there (odd
+    /// frequencies change sign along a mirrored direction).
+    pub(super) fn places(self) -> [(u8, i16); 64] {
         let mut index_of = [0_u8; 64];
         for (k, &at) in (0_u8..).zip(&ZIGZAG) {
             index_of[usize::from(at)] = k;
         }
-        std::array::from_fn(|k| {
-            let (row, column) = (ZIGZAG[k] / 8, ZIGZAG[k] % 8);
-            if self.transpose { index_of[usize::from(column * 8 + row)] } else { k as u8 }
+        ZIGZAG.map(|at| {
+            let (column, row) = self.swap((at % 8, at / 8));
+            let negative = (self.mirror_x && column % 2 == 1) != (self.mirror_y && row % 2 == 1);
+            (index_of[usize::from(row * 8 + column)], if negative { -1 } else { 1 })
         })
-    }
-
-    /// Zigzag positions of a turned block whose sign changes: odd frequencies along a mirrored direction.
-    pub(super) fn negated(self) -> u64 {
-        (0..64)
-            .filter(|&k| {
-                let (row, column) = (ZIGZAG[k] / 8, ZIGZAG[k] % 8);
-                (self.mirror_x && column % 2 == 1) != (self.mirror_y && row % 2 == 1)
-            })
-            .fold(0, |mask, k| mask | 1 << k)
     }
 }
 
@@ -122,9 +123,21 @@ mod tests {
 
     #[test]
     fn transposition_is_its_own_inverse() {
-        let positions = Turn::from_exif(5).unwrap().positions();
+        let places = Turn::from_exif(5).unwrap().places();
         for k in 0..64_u8 {
-            assert_eq!(positions[usize::from(positions[usize::from(k)])], k);
+            assert_eq!(places[usize::from(places[usize::from(k)].0)], (k, 1));
         }
+    }
+
+    #[test]
+    fn source_and_target_are_inverse() {
+        for turn in (1..=8).map(|o| Turn::from_exif(o).unwrap()) {
+            for at in (0..6).map(|i| (i % 3, i / 3)) {
+                let turned = turn.swap((3, 2));
+                assert_eq!(turn.source(turn.target(at, turned).unwrap(), turned), at);
+            }
+        }
+        // A mirrored side that was cut from 3 to 2: the last cell is gone.
+        assert_eq!(Turn::from_exif(2).unwrap().target((2, 0), (2, 2)), None);
     }
 }

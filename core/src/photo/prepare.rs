@@ -79,7 +79,11 @@ pub fn prepare_pixels(
     }
     let mut metadata = match container {
         Some(file) => Metadata::of_heic(file, options)?,
-        None => Metadata::none(Format::Pixels, (pixels.width, pixels.height)),
+        None => {
+            let mut metadata = Metadata::none(Format::Pixels, (pixels.width, pixels.height));
+            metadata.take_profile(None, false);
+            metadata
+        }
     };
     let stored = if pixels.turned { metadata.turn.swap(metadata.size) } else { metadata.size };
     if stored != (pixels.width, pixels.height) {
@@ -92,7 +96,8 @@ pub fn prepare_pixels(
         (metadata.icc, metadata.profile) = (Some(icc::srgb()), Profile::Srgb);
     }
     let digested = container.unwrap_or(pixels.rgb);
-    finish(pixel_draft(metadata, digested, (pixels.rgb, pixels.stride), stored, options)?)
+    let raster = Raster { rgb: pixels.rgb, stride: pixels.stride, size: stored, colour: Colour::YCbCr };
+    finish(pixel_draft(metadata, digested, &raster, options)?)
 }
 
 /// What is known of a photo before its picture is made.
@@ -166,6 +171,17 @@ impl Metadata {
         (self.icc, self.profile) = (Some(profile), origin);
     }
 
+    /// Colours by the code points of ITU-T H.273 (nclx, cICP), where there is a profile for them.
+    fn take_code_points(&mut self, points: Option<(u16, u16)>) {
+        if let Some(profile) = points.and_then(|(primaries, transfer)| icc::from_nclx(primaries, transfer)) {
+            self.profile = match profile.primaries() {
+                Primaries::Srgb => Profile::Srgb,
+                primaries => Profile::Carried(primaries),
+            };
+            self.icc = Some(profile);
+        }
+    }
+
     fn of_heic(file: &[u8], options: &PrepareOptions) -> Result<Self, PhotoError> {
         options.limits.check_file(file.len() as u64)?;
         if heic::brand(file) != Some("heic") {
@@ -181,14 +197,8 @@ impl Metadata {
         metadata.orientation.applied = container;
         metadata.orientation.conflict = metadata.orientation.exif.is_some_and(|exif| exif != container);
         metadata.take_profile(heic.icc.map(|profile| Ok(profile.to_vec())), color_space == Some(1));
-        if heic.icc.is_none()
-            && let Some(profile) = heic.nclx.and_then(|(primaries, transfer)| icc::from_nclx(primaries, transfer))
-        {
-            metadata.profile = match profile.primaries() {
-                Primaries::Srgb => Profile::Srgb,
-                primaries => Profile::Carried(primaries),
-            };
-            metadata.icc = Some(profile);
+        if heic.icc.is_none() {
+            metadata.take_code_points(heic.nclx);
         }
         let pictures = ["thumbnail", "gain-map", "depth", "aux"];
         metadata.other_pictures = heic.other_items.iter().filter(|item| pictures.contains(&item.0)).count() as u32;
@@ -280,7 +290,12 @@ fn png_draft(file: &[u8], options: &PrepareOptions) -> Result<Draft, PhotoError>
     let png = png::decode(file, &options.limits, options.background)?;
     let mut metadata = Metadata::none(Format::Png, (png.width, png.height));
     let color_space = png.exif.as_deref().and_then(|tiff| metadata.take_exif(exif::read(tiff, &options.limits)));
-    metadata.take_profile(png.icc.map(Ok), png.srgb || color_space == Some(1));
+    let unreadable = png.icc.is_none() && png.chunks.iter().any(|(part, ..)| &**part == "iCCP");
+    let embedded = if unreadable { Some(Err(IccProblem::NotAProfile)) } else { png.icc.map(Ok) };
+    if !png.grey {
+        metadata.take_profile(embedded, png.srgb || color_space == Some(1));
+        metadata.take_code_points(png.cicp);
+    }
     metadata.removed = png
         .chunks
         .into_iter()
@@ -292,8 +307,9 @@ fn png_draft(file: &[u8], options: &PrepareOptions) -> Result<Draft, PhotoError>
         (png.animated, Note::AnimationDropped),
     ];
     metadata.notes.extend(notes.into_iter().filter_map(|(said, note)| said.then_some(note)));
-    let (size, stride) = (metadata.size, 3 * png.width as usize);
-    pixel_draft(metadata, file, (&png.rgb, stride), size, options)
+    let colour = if png.grey { Colour::Grey } else { Colour::YCbCr };
+    let raster = Raster { rgb: &png.rgb, stride: 3 * png.width as usize, size: metadata.size, colour };
+    pixel_draft(metadata, file, &raster, options)
 }
 
 fn chunk_class(part: &str) -> &'static str {
@@ -308,22 +324,36 @@ fn chunk_class(part: &str) -> &'static str {
     }
 }
 
+/// Decoded pixels, as stored.
+struct Raster<'a> {
+    rgb: &'a [u8],
+    stride: usize,
+    size: (u32, u32),
+    colour: Colour,
+}
+
 fn pixel_draft(
     metadata: Metadata,
     digested: &[u8],
-    (rgb, stride): (&[u8], usize),
-    (width, height): (u32, u32),
+    raster: &Raster<'_>,
     options: &PrepareOptions,
 ) -> Result<Draft, PhotoError> {
     // Limits::side may have been set beyond what a JPEG can hold.
     let side = |n: u32| u16::try_from(n).map_err(|_| PhotoError::PixelsMismatch);
-    let size = (side(width)?, side(height)?);
-    let coefficients = reencode::encoded(rgb, stride, size, metadata.turn, &options.limits)?;
+    let (columns, rows) = (side(raster.size.0)?, side(raster.size.1)?);
+    let pixels = (raster.rgb, raster.stride);
+    let upright = reencode::encoded(pixels, raster.colour, (columns, rows), metadata.turn, &options.limits)?;
     let mut report = metadata.report(digested, Size { columns: metadata.size.0, rows: metadata.size.1 });
     report.outcome = Outcome::Reencoded(Why::NotJpeg);
-    let earlier =
-        metadata.coded.map(|(method, bytes)| LossyStep { ratio: ratio(size.0, size.1, Colour::YCbCr, bytes), method });
-    draft(metadata, report, &coefficients, earlier.into_iter().collect())
+    if raster.colour == Colour::Grey {
+        report.colour.source = SourceColour::Grey;
+    }
+    let earlier = metadata
+        .coded
+        .map(|(method, bytes)| LossyStep { ratio: ratio(columns, rows, raster.colour, bytes), method })
+        .into_iter()
+        .collect();
+    draft(metadata, report, &upright, earlier)
 }
 
 /// Writes coefficients that are upright already.
@@ -335,8 +365,8 @@ pub(super) fn draft(
 ) -> Result<Draft, PhotoError> {
     let frame = &upright.frame;
     let colour = if frame.components.len() == 1 { Colour::Grey } else { Colour::YCbCr };
-    let preview = upright.means().preview(frame, &upright.quantisation, colour, Turn::NONE);
-    let clean = transcode::write(upright, Turn::NONE, frame)?;
+    let preview = upright.means().preview(frame, &upright.quantisation, colour);
+    let clean = transcode::write(upright)?;
     Ok(Draft { metadata, report, clean, rows: frame.rows, columns: frame.columns, colour, earlier, preview })
 }
 
@@ -350,7 +380,7 @@ impl PreparedPhoto {
             return Ok(self.clone());
         }
         let coefficients = reencode::in_colour(&jpeg::coefficients(&self.jpeg)?);
-        let clean = transcode::write(&coefficients, Turn::NONE, &coefficients.frame)?;
+        let clean = transcode::write(&coefficients)?;
         recheck::check(&clean.jpeg, self.rows, self.columns)?;
         let mut photo = Self { jpeg: clean.jpeg, colour: Colour::YCbCr, ..self.clone() };
         if let Some(last) = photo.lossy.last_mut() {

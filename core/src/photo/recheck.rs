@@ -43,7 +43,7 @@ pub(super) fn check(jpeg: &[u8], rows: u16, columns: u16) -> Result<(), PhotoErr
 /// No FF but stuffed ones and restart markers in their order.
 fn scan(mut data: &[u8]) -> Result<(), PhotoError> {
     let mut due = 0;
-    while let Some(at) = data.iter().position(|&byte| byte == 0xFF) {
+    while let Some(at) = memchr::memchr(0xFF, data) {
         match data.get(at + 1) {
             Some(0) => {}
             Some(&restart) if restart == 0xD0 + due => due = (due + 1) % 8,

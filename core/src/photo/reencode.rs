@@ -1,5 +1,6 @@
 //! Where moving blocks is not enough: samples are turned or their colour changed, then quantised again.
 
+use super::Colour;
 use super::coefficients::{Blocks, Coefficients};
 use super::colour::{self, SourceColour};
 use super::dct::{self, ONE, Plane};
@@ -12,27 +13,75 @@ use crate::error::PhotoError;
 /// For pixels that bring no tables of their own.
 const QUALITY: u16 = 95;
 
-/// Turns a grey or Y Cb Cr picture whose size is no whole number of MCUs, with its own tables and sampling.
+/// Turns a grey or Y Cb Cr picture whose size is no whole number of MCUs, with its own, transposed steps.
 ///
 /// Each component is turned on its own grid, so no colour is converted. A component whose blocks stay whole (often the
-/// luma: 3000 lines are 375 blocks, but no whole number of MCUs) gets its own coefficients again. One whose blocks are
-/// cut anew is quantised half as coarsely as the camera did, since errors of two grids add up.
+/// luma: 3000 lines are 375 blocks, but no whole number of MCUs) gets its own coefficients again. Where blocks are cut
+/// anew, the errors of two grids add up: the steps are halved until [`MOST_ERROR`] is kept. Where even samples would be
+/// cut (an odd side of 4:2:0), colour is first spread to one sample a pixel.
 pub(super) fn turned(source: &Coefficients, turn: Turn, limits: &Limits) -> Result<Coefficients, PhotoError> {
-    let frame = turn.frame(&source.frame, false);
-    let steps = frame.components.iter().zip(&source.quantisation).map(|(component, steps)| {
-        let (across, down) = frame.samples(component);
-        let stays = !(turn.mirror_x && across % 8 > 0) && !(turn.mirror_y && down % 8 > 0);
-        let steps = turned_steps(steps, turn);
-        if stays { steps } else { steps.map(|step| step.div_ceil(2)) }
-    });
-    let steps = steps.collect();
+    let mut frame = turn.frame(&source.frame, false);
+    let cut = |mirrored: bool, pixels: u16, max: u8| mirrored && pixels % u16::from(max) > 0;
+    let spread = cut(turn.mirror_x, frame.columns, frame.h_max()) || cut(turn.mirror_y, frame.rows, frame.v_max());
+    if spread {
+        limits.check_decoded(6 * u64::from(frame.columns) * u64::from(frame.rows))?;
+        frame.components.iter_mut().for_each(|c| (c.h, c.v) = (1, 1));
+    }
+    let steps = source.quantisation.iter().map(|steps| turned_steps(steps, turn)).collect();
     let mut target = Coefficients::zero(frame, steps, limits)?;
     for (i, from) in source.components.iter().enumerate() {
-        let plane = dct::samples(from, &source.quantisation[i], source.frame.samples(&source.frame.components[i]));
-        let plane = turn_plane(&plane, turn, &target.frame, &target.frame.components[i]);
-        dct::quantise(&plane, &target.quantisation[i], &mut target.components[i]);
+        let component = &source.frame.components[i];
+        let mut plane = dct::samples(from, &source.quantisation[i], source.frame.samples(component));
+        if spread {
+            plane = spread_out(&plane, &source.frame, component);
+        }
+        plane = Plane {
+            across: turn.swap((plane.across, plane.down())).0,
+            samples: turn.grid(&plane.samples, plane.across),
+        };
+        let steps = &mut target.quantisation[i];
+        let most = MOST_ERROR[i.min(1)];
+        while dct::quantise(&plane, steps, &mut target.components[i]) > most && steps.iter().any(|&step| step > 1) {
+            *steps = steps.map(|step| step.div_ceil(2));
+        }
     }
     Ok(target)
+}
+
+/// Mean squared error of 8-bit samples that a second quantisation may add, luma and chroma: together more than 40 dB
+/// of R, G and B at worst, where a chroma error counts about twice.
+const MOST_ERROR: [f64; 2] = [3.0, 1.2];
+
+/// One sample a pixel: along a direction with half as many samples by the triangle filter that decoders use, else by
+/// repetition.
+fn spread_out(plane: &Plane, frame: &Frame, component: &Component) -> Plane {
+    let across = line_taps(plane.across, frame.columns.into(), (component.h, frame.h_max()));
+    let down = line_taps(plane.down(), frame.rows.into(), (component.v, frame.v_max()));
+    let mut samples = Vec::with_capacity(across.len() * down.len());
+    for &(y, near_y) in &down {
+        for &(x, near_x) in &across {
+            let at = |x: usize, y: usize| i32::from(plane.samples[y * plane.across + x]);
+            let sum = 3 * (3 * at(x, y) + at(near_x, y)) + 3 * at(x, near_y) + at(near_x, near_y);
+            samples.push(((sum + 8) >> 4) as i16);
+        }
+    }
+    Plane { across: across.len(), samples }
+}
+
+/// For each pixel of a line, the sample that covers it (weight 3) and the nearest other one (weight 1).
+fn line_taps(samples: usize, pixels: usize, (factor, max): (u8, u8)) -> Vec<(usize, usize)> {
+    let last = samples - 1;
+    (0..pixels)
+        .map(|p| {
+            let at = (p * usize::from(factor) / usize::from(max)).min(last);
+            let near = match (factor * 2 == max, p % 2) {
+                (true, 0) => at.saturating_sub(1),
+                (true, _) => (at + 1).min(last),
+                (false, _) => at,
+            };
+            (at, near)
+        })
+        .collect()
 }
 
 /// Makes Y Cb Cr 4:4:4 of a picture of any colour, turned.
@@ -62,34 +111,41 @@ pub(super) fn converted(
         }
         colour::source_rgb(colour, parts)
     };
-    encode((frame.columns, frame.rows), pixel, turn, limits)
+    encode((frame.columns, frame.rows), pixel, Colour::YCbCr, turn, limits)
 }
 
-/// Makes Y Cb Cr 4:4:4 of RGB pixels whose rows begin every `stride` bytes, turned.
+/// Makes Y Cb Cr 4:4:4, or grey, of RGB pixels whose rows begin every `stride` bytes, turned.
 pub(super) fn encoded(
-    rgb: &[u8],
-    stride: usize,
+    (rgb, stride): (&[u8], usize),
+    colour: Colour,
     size: (u16, u16),
     turn: Turn,
     limits: &Limits,
 ) -> Result<Coefficients, PhotoError> {
-    encode(size, |x, y| std::array::from_fn(|i| f32::from(rgb[y * stride + 3 * x + i])), turn, limits)
+    let pixel = |x: usize, y: usize| std::array::from_fn(|i| f32::from(rgb[y * stride + 3 * x + i]));
+    encode(size, pixel, colour, turn, limits)
 }
 
 fn encode(
     (columns, rows): (u16, u16),
     pixel: impl Fn(usize, usize) -> [f32; 3],
+    colour: Colour,
     turn: Turn,
     limits: &Limits,
 ) -> Result<Coefficients, PhotoError> {
     let component = |id, quantisation| Component { id, h: 1, v: 1, quantisation };
-    let components = vec![component(1, 0), component(2, 1), component(3, 1)];
+    let components = match colour {
+        Colour::Grey => vec![component(1, 0)],
+        Colour::YCbCr => vec![component(1, 0), component(2, 1), component(3, 1)],
+    };
     let frame = turn.frame(&Frame { coding: Coding::Baseline, columns, rows, components }, false);
     let [luma, chroma] = annex_k(QUALITY);
-    let mut target = Coefficients::zero(frame, vec![luma, chroma, chroma], limits)?;
+    let steps = [luma, chroma, chroma].into_iter().take(frame.components.len()).collect();
+    let mut target = Coefficients::zero(frame, steps, limits)?;
     let (width, height) = (usize::from(target.frame.columns), usize::from(target.frame.rows));
     limits.check_decoded(width as u64 * height as u64 * 6)?;
-    let mut planes = [(); 3].map(|()| Plane { across: width, samples: Vec::with_capacity(width * height) });
+    let empty = || Plane { across: width, samples: Vec::with_capacity(width * height) };
+    let mut planes: Vec<Plane> = target.components.iter().map(|_| empty()).collect();
     for y in 0..height {
         for x in 0..width {
             let (sx, sy) = turn.source((x, y), (width, height));
@@ -119,60 +175,17 @@ pub(super) fn in_colour(grey: &Coefficients) -> Coefficients {
     colour
 }
 
-/// Turns one component. Where a mirrored side is no whole number of its samples, each new sample is the mean of what
-/// it covers, so that colour stays where it was to the pixel.
-fn turn_plane(plane: &Plane, turn: Turn, frame: &Frame, component: &Component) -> Plane {
-    let turned = |samples: &[i16], turn: Turn, across: usize| Plane {
-        across: turn.swap((across, samples.len() / across.max(1))).0,
-        samples: turn.grid(samples, across),
-    };
-    let mut plane = turned(&plane.samples, Turn { transpose: turn.transpose, ..Turn::NONE }, plane.across);
-    if turn.mirror_x {
-        plane = mirror(&plane, usize::from(frame.columns), (component.h, frame.h_max()));
-    }
-    if turn.mirror_y {
-        let across = plane.across;
-        let on_its_side = turned(&plane.samples, TRANSPOSE, across);
-        let mirrored = mirror(&on_its_side, usize::from(frame.rows), (component.v, frame.v_max()));
-        plane = turned(&mirrored.samples, TRANSPOSE, mirrored.across);
-    }
-    plane
-}
-
-const TRANSPOSE: Turn = Turn { transpose: true, ..Turn::NONE };
-
-/// Swaps left and right of a component with `h` of `h_max` samples for each of `pixels`.
-fn mirror(plane: &Plane, pixels: usize, (h, h_max): (u8, u8)) -> Plane {
-    let scale = f32::from(h_max) / f32::from(h);
-    // Four points in each new sample, and the old samples that lie there.
-    let taps: Vec<[usize; 4]> = (0..plane.across)
-        .map(|x| {
-            std::array::from_fn(|i| {
-                let at = (x as f32 + (i as f32 + 0.5) / 4.0) * scale;
-                (((pixels as f32 - at) / scale).max(0.0) as usize).min(plane.across - 1)
-            })
-        })
-        .collect();
-    let mut samples = Vec::with_capacity(plane.samples.len());
-    for row in plane.samples.chunks_exact(plane.across.max(1)) {
-        samples.extend(taps.iter().map(|taps| {
-            let sum: i32 = taps.iter().map(|&x| i32::from(row[x])).sum();
-            (sum >> 2) as i16
-        }));
-    }
-    Plane { across: plane.across, samples }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_mirrored_side_keeps_its_samples_where_they_are_whole_and_their_place_where_not() {
-        let plane = |samples: &[i16]| Plane { across: samples.len(), samples: samples.into() };
-        assert_eq!(mirror(&plane(&[1, 2, 3]), 3, (1, 1)).samples, [3, 2, 1]);
-        assert_eq!(mirror(&plane(&[10, 20]), 4, (1, 2)).samples, [20, 10]);
-        // Three pixels, two samples: pixels a a b become b a a.
-        assert_eq!(mirror(&plane(&[10, 20]), 3, (1, 2)).samples, [15, 10]);
+    fn colour_is_spread_as_decoders_do() {
+        let plane = Plane { across: 2, samples: vec![0, 160] };
+        let component = Component { id: 2, h: 1, v: 1, quantisation: 0 };
+        let luma = Component { id: 1, h: 2, ..component };
+        let frame = Frame { coding: Coding::Baseline, columns: 3, rows: 1, components: vec![luma, component] };
+        assert_eq!(spread_out(&plane, &frame, &component).samples, [0, 40, 120]);
+        assert_eq!(spread_out(&plane, &frame, &luma).samples, [0, 160, 160]);
     }
 }

@@ -14,18 +14,17 @@ pub(super) struct Clean {
     pub(super) entropy: std::ops::Range<usize>,
 }
 
-/// Writes `source` turned as `frame` says (see [`Turn::frame`]); every coefficient is moved, none is changed.
-pub(super) fn write(source: &Coefficients, turn: Turn, frame: &Frame) -> Result<Clean, PhotoError> {
-    let walk = BlockWalk::new(source, turn, frame);
+/// Writes coefficients as they are.
+pub(super) fn write(source: &Coefficients) -> Result<Clean, PhotoError> {
+    let frame = &source.frame;
     let mut statistics = Statistics { dc: [[0; 256]; 2], ac: [[0; 256]; 2] };
-    walk.each(&mut statistics)?;
+    each_block(source, &mut statistics)?;
     let tables: Vec<(EncodeTable, EncodeTable)> = (0..frame.components.len().min(2))
         .map(|i| (EncodeTable::optimal(&statistics.dc[i]), EncodeTable::optimal(&statistics.ac[i])))
         .collect();
 
     let mut jpeg = vec![0xFF, markers::SOI];
-    let steps: Vec<Quantisation> = source.quantisation.iter().map(|q| turned_steps(q, turn)).collect();
-    header(&mut jpeg, frame, &steps)?;
+    header(&mut jpeg, frame, &source.quantisation)?;
     for (i, (dc, ac)) in (0_u8..).zip(&tables) {
         huffman(&mut jpeg, i, &dc.counts, &dc.symbols);
         huffman(&mut jpeg, 0x10 | i, &ac.counts, &ac.symbols);
@@ -34,7 +33,7 @@ pub(super) fn write(source: &Coefficients, turn: Turn, frame: &Frame) -> Result<
     start_of_scan(&mut jpeg, frame, &selectors);
     let start = jpeg.len();
     let mut writer = Writer { bits: BitWriter::new(jpeg), tables: &tables };
-    walk.each(&mut writer)?;
+    each_block(source, &mut writer)?;
     let mut jpeg = writer.bits.finish();
     let end = jpeg.len();
     jpeg.extend([0xFF, markers::EOI]);
@@ -74,7 +73,11 @@ fn class(component: usize) -> usize {
 
 /// Steps move with their coefficients when rows become columns.
 pub(super) fn turned_steps(steps: &Quantisation, turn: Turn) -> Quantisation {
-    turn.positions().map(|k| steps[usize::from(k)])
+    let mut turned = [0; 64];
+    for (&step, (at, _)) in steps.iter().zip(turn.places()) {
+        turned[usize::from(at)] = step;
+    }
+    turned
 }
 
 /// DQT for each table, under the source's own number where two tables do not claim the same; then SOF0.
@@ -163,41 +166,30 @@ impl Symbols for Writer<'_> {
     }
 }
 
-/// The blocks of a turned picture in the order of its scan.
-struct BlockWalk<'a> {
-    source: &'a Coefficients,
-    turn: Turn,
-    frame: &'a Frame,
-    /// See [`Turn::positions`].
-    positions: [u8; 64],
-    negated: u64,
-}
-
-impl<'a> BlockWalk<'a> {
-    fn new(source: &'a Coefficients, turn: Turn, frame: &'a Frame) -> Self {
-        Self { source, turn, frame, positions: turn.positions(), negated: turn.negated() }
-    }
-
-    fn each<S: Symbols>(&self, symbols: &mut S) -> Result<(), PhotoError> {
-        let (mcus_across, mcus_down) = self.frame.mcus();
-        let mut predicted = [0_i32; 4];
-        let layout: Vec<_> = self
-            .frame
-            .components
-            .iter()
-            .map(|c| {
-                let (h, v) = (usize::from(c.h), usize::from(c.v));
-                let (across, down) = self.frame.samples(c);
-                (h, v, (mcus_across * h, mcus_down * v), (across.div_ceil(8), down.div_ceil(8)))
-            })
-            .collect();
-        for y in 0..mcus_down {
-            for x in 0..mcus_across {
-                for (component, &(h, v, grid, real)) in layout.iter().enumerate() {
-                    let (by, bx) = (y * v, x * h);
-                    for at in (by..by + v).flat_map(|y| (bx..bx + h).map(move |x| (x, y))) {
-                        if at.0 < real.0 && at.1 < real.1 {
-                            self.block(symbols, component, self.turn.source(at, grid), &mut predicted[component])?;
+/// All blocks in the order of an interleaved scan.
+fn each_block<S: Symbols>(source: &Coefficients, symbols: &mut S) -> Result<(), PhotoError> {
+    let frame = &source.frame;
+    let (mcus_across, mcus_down) = frame.mcus();
+    let mut predicted = [0_i32; 4];
+    let layout: Vec<_> = frame
+        .components
+        .iter()
+        .map(|c| {
+            let (across, down) = frame.samples(c);
+            (usize::from(c.h), usize::from(c.v), across.div_ceil(8), down.div_ceil(8))
+        })
+        .collect();
+    for y in 0..mcus_down {
+        for x in 0..mcus_across {
+            for (component, &(h, v, across, down)) in layout.iter().enumerate() {
+                let blocks = &source.components[component];
+                let values = blocks.values.as_chunks::<64>().0;
+                for by in y * v..y * v + v {
+                    for bx in x * h..x * h + h {
+                        if bx < across && by < down {
+                            let index = by * blocks.across + bx;
+                            let predicted = &mut predicted[component];
+                            block(symbols, class(component), &values[index], blocks.masks[index], predicted)?;
                         } else {
                             // Padding may carry data of its own: written empty.
                             symbols.dc(class(component), 0, 0);
@@ -207,75 +199,55 @@ impl<'a> BlockWalk<'a> {
                 }
             }
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    #[inline]
-    fn block<S: Symbols>(
-        &self,
-        symbols: &mut S,
-        component: usize,
-        (x, y): (usize, usize),
-        predicted: &mut i32,
-    ) -> Result<(), PhotoError> {
-        let blocks = &self.source.components[component];
-        let index = y * blocks.across + x;
-        let values: &[i16; 64] = &blocks.values.as_chunks().0[index];
-        let class = class(component);
-        let dc = i32::from(values[0]);
-        let (size, bits) = magnitude(dc - *predicted);
-        *predicted = dc;
-        if size > 11 {
+#[inline(always)]
+fn block<S: Symbols>(
+    symbols: &mut S,
+    class: usize,
+    values: &[i16; 64],
+    mut mask: u64,
+    predicted: &mut i32,
+) -> Result<(), PhotoError> {
+    let dc = i32::from(values[0]);
+    let (size, bits) = magnitude(dc - *predicted);
+    *predicted = dc;
+    if size > 11 {
+        return Err(OUT_OF_RANGE);
+    }
+    symbols.dc(class, size, bits);
+    let mut last = 0;
+    while mask != 0 {
+        let k = mask.trailing_zeros();
+        let mut run = k - last - 1;
+        while run > 15 {
+            symbols.ac(class, 0xF0, 0, 0);
+            run -= 16;
+        }
+        let (size, bits) = magnitude(values[k as usize & 63].into());
+        if size > 10 {
             return Err(OUT_OF_RANGE);
         }
-        symbols.dc(class, size, bits);
-
-        let mut mask = self.turned_mask(blocks.masks[index]);
-        let mut last = 0;
-        while mask != 0 {
-            let k = mask.trailing_zeros();
-            let mut run = k - last - 1;
-            while run > 15 {
-                symbols.ac(class, 0xF0, 0, 0);
-                run -= 16;
-            }
-            let value = i32::from(values[usize::from(self.positions[k as usize])]);
-            let (size, bits) = magnitude(if self.negated >> k & 1 == 1 { -value } else { value });
-            if size > 10 {
-                return Err(OUT_OF_RANGE);
-            }
-            symbols.ac(class, (run << 4 | size) as u8, size, bits);
-            last = k;
-            mask &= mask - 1;
-        }
-        if last < 63 {
-            symbols.ac(class, 0, 0, 0);
-        }
-        Ok(())
+        symbols.ac(class, (run << 4 | size) as u8, size, bits);
+        last = k;
+        mask &= mask - 1;
     }
-
-    #[inline]
-    fn turned_mask(&self, mut mask: u64) -> u64 {
-        if !self.turn.transpose {
-            return mask;
-        }
-        let mut turned = 0;
-        while mask != 0 {
-            turned |= 1 << self.positions[mask.trailing_zeros() as usize];
-            mask &= mask - 1;
-        }
-        turned
+    if last < 63 {
+        symbols.ac(class, 0, 0, 0);
     }
+    Ok(())
 }
 
 /// Larger than an 8-bit picture can have (T.81 F.1.2).
 const OUT_OF_RANGE: PhotoError = PhotoError::Malformed { part: "DCT coefficient", offset: 0 };
 
 /// Bits of the magnitude, and the value's bits (T.81 F.1.2.1).
-#[inline]
+#[inline(always)]
 fn magnitude(value: i32) -> (u32, u32) {
     let size = 32 - value.unsigned_abs().leading_zeros();
-    let bits = if value < 0 { value - 1 } else { value } as u32;
+    let bits = value.wrapping_add(value >> 31) as u32;
     (size, bits & ((1 << size) - 1))
 }
 

@@ -308,3 +308,78 @@ impl<'a> Reader<'a> {
 }
 
 const TRUNCATED: Broken = "ends too early";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(tag: Tag, vr: &str, value: &[u8]) -> Vec<u8> {
+        let head = [tag.0.to_le_bytes(), tag.1.to_le_bytes()].concat();
+        let length = if vr == "SQ" {
+            [&[0, 0], &UNDEFINED.to_le_bytes()[..]].concat()
+        } else {
+            (value.len() as u16).to_le_bytes().to_vec()
+        };
+        [&head, vr.as_bytes(), &length, value].concat()
+    }
+
+    fn file(data: &[u8]) -> Vec<u8> {
+        let meta = element(tags::TRANSFER_SYNTAX_UID, "UI", b"1.2.840.10008.1.2.1\0");
+        [&[0; 128][..], b"DICM", &meta, data].concat()
+    }
+
+    fn reason(data: &[u8]) -> Option<Broken> {
+        File::read(&file(data)).err()
+    }
+
+    const ITEM_HEAD: &[u8] = b"\xFE\xFF\x00\xE0\xFF\xFF\xFF\xFF";
+    const ITEM_TAIL: &[u8] = b"\xFE\xFF\x0D\xE0\0\0\0\0";
+    const SEQUENCE_TAIL: &[u8] = b"\xFE\xFF\xDD\xE0\0\0\0\0";
+
+    fn nested(depth: usize) -> Vec<u8> {
+        (0..depth).fold(element(tags::PATIENT_ID, "LO", b"77"), |inner, _| {
+            element(tags::ANATOMIC_REGION_SEQUENCE, "SQ", &[ITEM_HEAD, &inner, ITEM_TAIL, SEQUENCE_TAIL].concat())
+        })
+    }
+
+    #[test]
+    fn items_are_read_down_to_a_depth() {
+        let bytes = file(&nested(2));
+        let data = File::read(&bytes).unwrap().data;
+        let inner = &data.items(tags::ANATOMIC_REGION_SEQUENCE)[0].items(tags::ANATOMIC_REGION_SEQUENCE)[0];
+        assert_eq!(inner.text(tags::PATIENT_ID), "77");
+        assert_eq!(reason(&nested(8)), None);
+        assert_eq!(reason(&nested(9)), Some("has items too deep in items"));
+        // As deep as a stack would never hold.
+        let open = [element(tags::ANATOMIC_REGION_SEQUENCE, "SQ", b""), ITEM_HEAD.to_vec()].concat();
+        assert_eq!(reason(&open.repeat(1_000_000)), Some("has items too deep in items"));
+    }
+
+    #[test]
+    fn lengths_and_order_are_not_trusted() {
+        let id = element(tags::PATIENT_ID, "LO", b"77");
+        let name = element(tags::PATIENT_NAME, "PN", b"ab");
+        assert_eq!(reason(&[&name[..], &id].concat()), None);
+        assert_eq!(reason(&[&id[..], &name].concat()), Some("has elements out of order, or one twice"));
+        assert_eq!(reason(&id.repeat(2)), Some("has elements out of order, or one twice"));
+        assert_eq!(reason(&id[..id.len() - 1]), Some("ends too early"));
+        assert_eq!(reason(&element(tags::PATIENT_ID, "LO", b"odd")), Some("has a value of odd length"));
+        assert_eq!(reason(&element(tags::PATIENT_ID, "??", b"77")), Some("has an element without a known VR"));
+        assert_eq!(reason(&[&id[..], SEQUENCE_TAIL].concat()), Some("has an element without a known VR"));
+        assert_eq!(reason(b"\x10\0\x20\0UN\0\0\xFF\xFF\xFF\xFF"), Some("has a value of undefined length"));
+        assert_eq!(reason(b"\x10\0\x20\0UT\0\0\xFE\xFF\xFF\xFF"), Some("ends too early"));
+        let many: Vec<u8> =
+            [element(tags::ANATOMIC_REGION_SEQUENCE, "SQ", b""), [ITEM_HEAD, ITEM_TAIL].concat().repeat(70_000)]
+                .concat();
+        assert_eq!(reason(&many), Some("has too many elements"));
+    }
+
+    #[test]
+    fn only_part_10_in_explicit_little_endian_is_read() {
+        assert_eq!(File::read(b"short").err(), Some("is too short"));
+        assert_eq!(File::read(&[0; 200]).err(), Some("is not a DICOM Part 10 file"));
+        let implicit =
+            [&[0; 128][..], b"DICM", &element(tags::TRANSFER_SYNTAX_UID, "UI", b"1.2.840.10008.1.2\0")].concat();
+        assert_eq!(File::read(&implicit).err(), Some("is not in Explicit VR Little Endian"));
+    }
+}

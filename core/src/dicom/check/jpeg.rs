@@ -3,8 +3,8 @@
 //! Only what a decoder needs may be there: SOI DQT DHT SOF DRI SOS RST EOI, each exactly as long as its contents, and after
 //! EOI one byte of padding at most.
 
-use super::Findings;
 use super::scan::{self, Huffman, Tables};
+use super::{Findings, Scans};
 
 /// The frame header, and what the components are.
 pub(super) struct Frame {
@@ -33,9 +33,17 @@ pub(super) enum Colour {
 }
 
 /// Reads one stream; nothing when it has no frame header.
-pub(super) fn read(stream: &[u8], findings: &mut Findings) -> Option<Frame> {
-    let mut reader =
-        Reader { stream, at: 2, tables: Tables::default(), huffman_tables: 0, frame: None, jfif: false, adobe: None };
+pub(super) fn read(stream: &[u8], scans: Scans, findings: &mut Findings) -> Option<Frame> {
+    let mut reader = Reader {
+        stream,
+        at: 2,
+        scans,
+        tables: Tables::default(),
+        huffman_tables: 0,
+        frame: None,
+        jfif: false,
+        adobe: None,
+    };
     if !stream.starts_with(&[0xFF, 0xD8]) {
         findings.add("jpeg", PIXELS, "does not start with SOI");
         return None;
@@ -65,6 +73,7 @@ const MAX_HUFFMAN_TABLES: u32 = 32;
 struct Reader<'a> {
     stream: &'a [u8],
     at: usize,
+    scans: Scans,
     tables: Tables,
     huffman_tables: u32,
     frame: Option<Frame>,
@@ -201,11 +210,104 @@ impl<'a> Reader<'a> {
             }
         }
         let frame = self.frame.as_ref().ok_or("has a scan before its frame header")?;
-        if frame.process <= 1
+        if self.scans == Scans::Decode
+            && frame.process <= 1
             && let Err(rule) = scan::check(frame, &self.tables, header, &self.stream[start..self.at])
         {
             findings.add("decode", PIXELS, rule);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+    use proptest::prelude::*;
+
+    /// What jpeg-encoder writes, without its APP0.
+    fn stream(size: (u16, u16), sampling: SamplingFactor, grey: bool, restart: u16) -> Vec<u8> {
+        let (kind, samples) = if grey { (ColorType::Luma, 1) } else { (ColorType::Rgb, 3) };
+        let pixels: Vec<u8> =
+            (0..usize::from(size.0) * usize::from(size.1) * samples).map(|at| (at * at / 7) as u8).collect();
+        let mut bytes = Vec::new();
+        let mut encoder = Encoder::new(&mut bytes, 95);
+        encoder.set_sampling_factor(sampling);
+        encoder.set_restart_interval(restart);
+        encoder.encode(&pixels, size.0, size.1, kind).unwrap();
+        let app0 = 2 + usize::from(bytes[4]) * 256 + usize::from(bytes[5]);
+        bytes.drain(2..2 + app0);
+        bytes
+    }
+
+    fn codes(stream: &[u8]) -> Vec<&'static str> {
+        let mut findings = Findings::default();
+        read(stream, Scans::Decode, &mut findings);
+        findings.0.iter().map(|finding| finding.code).collect()
+    }
+
+    const SAMPLINGS: [SamplingFactor; 6] = [
+        SamplingFactor::F_1_1,
+        SamplingFactor::F_2_1,
+        SamplingFactor::F_1_2,
+        SamplingFactor::F_2_2,
+        SamplingFactor::F_4_1,
+        SamplingFactor::F_4_2,
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn good_streams_pass_and_cut_or_stretched_scans_do_not(
+            size in (1u16..70, 1u16..70),
+            sampling in 0usize..6,
+            grey in any::<bool>(),
+            restart in 0u16..5,
+            cut in 3usize..200,
+        ) {
+            let good = stream(size, SAMPLINGS[sampling], grey, restart);
+            prop_assert_eq!(codes(&good), Vec::<&str>::new());
+            let end = good.len() - 2;
+            let stretched = [&good[..end], &[0x55, 0x55], &good[end..]].concat();
+            prop_assert_eq!(codes(&stretched), ["decode"]);
+            let scan = good.windows(2).position(|two| two == [0xFF, 0xDA]).unwrap() + 14;
+            // What is left may end on a byte FF or inside a restart marker: still no clean stream.
+            let short = [&good[..end.saturating_sub(cut).max(scan)], &good[end..]].concat();
+            prop_assert!(short.len() == good.len() || !codes(&short).is_empty());
+        }
+    }
+
+    #[test]
+    fn nothing_may_hide_between_segments_in_them_or_after_the_end() {
+        let good = stream((16, 16), SamplingFactor::F_1_1, false, 0);
+        let insert = |at: usize, what: &[u8]| [&good[..at], what, &good[at..]].concat();
+        for (hidden, code) in [
+            (insert(2, b"\xFF\xFE\0\x06text"), "jpeg-segment"),
+            (insert(2, b"\xFF\xE1\0\x06text"), "jpeg-segment"),
+            (insert(2, b"\xFF"), "jpeg-segment"),
+            (insert(2, b"\xFF\xD0"), "jpeg-segment"),
+            (insert(2, b"text"), "jpeg"),
+            (insert(2, b"\xFF\xDB\0\x06text"), "jpeg"),
+            (insert(2, b"\xFF\xC4\0\x06text"), "jpeg"),
+            (insert(2, b"\xFF\xDD\0\x06text"), "jpeg"),
+            (insert(good.len(), b"text"), "jpeg-tail"),
+            (insert(good.len(), b"\0\0"), "jpeg-tail"),
+        ] {
+            assert!(codes(&hidden).contains(&code), "{code}: {:?}", codes(&hidden));
+        }
+        let padded = insert(good.len(), &b"\0"[..good.len() % 2]);
+        assert!(codes(&padded).is_empty());
+    }
+
+    #[test]
+    fn hostile_headers_cost_nothing() {
+        let many_tables =
+            [b"\xFF\xD8" as &[u8], &b"\xFF\xC4\0\x13\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0".repeat(40)].concat();
+        assert_eq!(codes(&many_tables), ["jpeg"]);
+        let mut huge = stream((16, 16), SamplingFactor::F_1_1, false, 0);
+        let frame = huge.windows(2).position(|two| two == [0xFF, 0xC0]).unwrap();
+        huge[frame + 5..frame + 9].fill(0xFF);
+        assert_eq!(codes(&huge), ["decode"]);
     }
 }

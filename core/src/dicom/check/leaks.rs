@@ -32,13 +32,13 @@ const MARKS: [(&[u8], &str); 21] = [
 
 /// `streams` JPEG streams belong there.
 pub(super) fn check(bytes: &[u8], streams: u32, findings: &mut Findings) {
-    let mut first = [false; 256];
-    MARKS.iter().filter_map(|(mark, _)| mark.first()).chain(b"JIMf\xFF").for_each(|b| first[usize::from(*b)] = true);
+    let mut begins = vec![false; 1 << 16];
+    for mark in MARKS.iter().map(|(mark, _)| *mark).chain([b"JF", b"II", b"MM", b"ft", b"\xFF\xD8" as &[u8]]) {
+        begins[pair(mark)] = true;
+    }
     let mut seen = 0u32;
-    for (at, byte) in bytes.iter().enumerate() {
-        if !first[usize::from(*byte)] {
-            continue;
-        }
+    // Two bytes tell nearly every place apart from a mark.
+    for (at, _) in bytes.windows(2).enumerate().filter(|(_, two)| begins[pair(two)]) {
         let here = &bytes[at..];
         let before = &bytes[..at];
         for (mark, rule) in &MARKS {
@@ -62,6 +62,10 @@ pub(super) fn check(bytes: &[u8], streams: u32, findings: &mut Findings) {
     if seen > streams {
         findings.add("leak", "File", "has a JPEG stream too many");
     }
+}
+
+fn pair(bytes: &[u8]) -> usize {
+    bytes.first_chunk().map_or(0, |two| u16::from_be_bytes(*two).into())
 }
 
 /// Two well-formed segments after SOI, or a scan after one.
@@ -109,4 +113,39 @@ fn is_box(before: &[u8], here: &[u8]) -> bool {
     here.starts_with(b"ftyp")
         && here.get(4..8).is_some_and(|brand| brand.iter().all(|b| (b' '..=b'~').contains(b)))
         && size.is_some_and(|size| (16..=256).contains(&size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(bytes: &[u8], streams: u32) -> Vec<&'static str> {
+        let mut findings = Findings::default();
+        check(bytes, streams, &mut findings);
+        findings.0.iter().map(|finding| finding.rule).collect()
+    }
+
+    #[test]
+    fn every_mark_is_found_wherever_it_is() {
+        for (mark, rule) in MARKS {
+            for filler in [0, 1, 7, 64] {
+                let hidden = [&vec![b'x'; filler], mark, b"and so on"].concat();
+                assert_eq!(rules(&hidden, 0), [rule]);
+            }
+            assert!(rules(&mark[..mark.len() - 1], 0).is_empty());
+        }
+    }
+
+    #[test]
+    fn containers_and_second_pictures_are_found() {
+        let stream = b"\xFF\xD8\xFF\xDB\0\x04ab\xFF\xC4\0\x04ab\xFF\xDA";
+        assert!(rules(stream, 1).is_empty());
+        assert_eq!(rules(&stream.repeat(2), 1), ["has a JPEG stream too many"]);
+        assert_eq!(rules(b"II*\0\x08\0\0\0\x05\0", 0), ["has a TIFF header"]);
+        assert_eq!(rules(b"MM\0*\0\0\0\x08\0\x05", 0), ["has a TIFF header"]);
+        assert!(rules(b"II*\0\x08\0\0\x01\x05\0", 0).is_empty());
+        assert_eq!(rules(b"\0\0\0\x18ftypheic", 0), ["has an ISO media box"]);
+        assert_eq!(rules(b"\xFF\xE0\0\x13JFIF\0\x01\x01\0\0\x01\0\x01\x01\x01abc", 0), ["has a JFIF thumbnail"]);
+        assert!(rules(b"\xFF\xE0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0", 0).is_empty());
+    }
 }

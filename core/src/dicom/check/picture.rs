@@ -161,7 +161,7 @@ fn check_ratio(data: &Dataset<'_>, description: &Description<'_>, fragments: &[&
 }
 
 fn check_stream(object: &Object<'_>, description: &Description<'_>, fragment: &[u8], findings: &mut Findings) {
-    let Some(frame) = jpeg::read(fragment, findings) else { return };
+    let Some(frame) = jpeg::read(fragment, object.scans, findings) else { return };
     let process = if object.transfer_syntax.ends_with(".51") { 1 } else { 0 };
     if frame.process != process || frame.bits != 8 {
         findings.add("sof-ts", "TransferSyntaxUID", "is not that of the stream");

@@ -11,22 +11,53 @@ pub(super) struct Tables {
     pub(super) restart_interval: u16,
 }
 
-/// For each 16 bits, the length of the code that they begin with and its symbol; length 0 is no code.
-pub(super) struct Huffman(Vec<(u8, u8)>);
+/// Bits that are looked up at once; longer codes are rare.
+const QUICK: u32 = 10;
+
+/// A set of codes.
+pub(super) struct Huffman {
+    /// For each of [`QUICK`] bits, the length of the code that they begin with and its symbol; length 0 is a longer code.
+    quick: Vec<(u8, u8)>,
+    /// For each length, the first 16 bits beyond its codes, and what to add to a code for its place among the symbols.
+    long: [(u32, i32); 16],
+    symbols: Vec<u8>,
+}
 
 impl Huffman {
     /// From the number of codes of each length and their symbols in order; nothing for more codes than there is room for.
     pub(super) fn new(counts: &[u8], symbols: &[u8]) -> Option<Self> {
-        let mut table = vec![(0, 0); 1 << 16];
-        let (mut at, mut symbols) = (0usize, symbols.iter());
-        for (length, count) in (1u8..=16).zip(counts) {
-            let span = 1usize << (16 - length);
-            for symbol in symbols.by_ref().take(usize::from(*count)) {
-                table.get_mut(at..at + span)?.fill((length, *symbol));
-                at += span;
+        let mut table = Self { quick: vec![(0, 0); 1 << QUICK], long: [(0, 0); 16], symbols: symbols.to_vec() };
+        let (mut code, mut place) = (0u32, 0usize);
+        for (length, count) in (1u32..=16).zip(counts) {
+            table.long[length as usize - 1].1 = place as i32 - code as i32;
+            for symbol in symbols.get(place..place + usize::from(*count))? {
+                if length <= QUICK {
+                    let (first, span) = ((code << (QUICK - length)) as usize, 1 << (QUICK - length));
+                    table.quick.get_mut(first..first + span)?.fill((length as u8, *symbol));
+                }
+                code += 1;
             }
+            place += usize::from(*count);
+            if code > 1 << length {
+                return None;
+            }
+            table.long[length as usize - 1].0 = code << (16 - length);
+            code <<= 1;
         }
-        Some(Self(table))
+        Some(table)
+    }
+
+    /// The length and the symbol of the code that these 16 bits begin with.
+    fn find(&self, bits: u32) -> Option<(u32, u8)> {
+        match self.quick.get((bits >> (16 - QUICK)) as usize)? {
+            (0, _) => {
+                let length = (1u32..=16).zip(&self.long).find(|(_, (beyond, _))| bits < *beyond)?;
+                let (length, (_, offset)) = length;
+                let place = (bits >> (16 - length)) as i32 + offset;
+                Some((length, *self.symbols.get(usize::try_from(place).ok()?)?))
+            }
+            (length, symbol) => Some((u32::from(*length), *symbol)),
+        }
     }
 }
 
@@ -107,15 +138,12 @@ impl Bits<'_> {
 
     fn symbol(&mut self, table: &Huffman) -> Option<u8> {
         self.fill();
-        let (length, symbol) = *table.0.get((self.buffer >> 48) as usize)?;
-        if length == 0 {
-            return None;
-        }
-        self.skip(length.into())?;
+        let (length, symbol) = table.find((self.buffer >> 48) as u32)?;
+        self.skip(length)?;
         Some(symbol)
     }
 
-    /// At most 32 bits after a [`Bits::fill`]: a code and its value.
+    /// At most 31 bits after a [`Bits::fill`]: a code and its value.
     fn skip(&mut self, bits: u32) -> Option<()> {
         self.held = self.held.checked_sub(bits)?;
         self.buffer <<= bits;
@@ -123,6 +151,17 @@ impl Bits<'_> {
     }
 
     fn fill(&mut self) {
+        if self.held > 32 {
+            return;
+        }
+        if let Some(next) = self.data.get(self.at..).and_then(|rest| rest.first_chunk::<4>())
+            && !next.contains(&0xFF)
+        {
+            self.buffer |= u64::from(u32::from_be_bytes(*next)) << (32 - self.held);
+            self.held += 32;
+            self.at += 4;
+            return;
+        }
         while self.held <= 56 {
             let Some(byte) = self.data.get(self.at) else { return };
             match (byte, self.data.get(self.at + 1)) {
