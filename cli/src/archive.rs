@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
@@ -64,12 +64,12 @@ impl Archive {
         write().map_err(|error| Failure::unwritable("a thumbnail", &error))
     }
 
-    /// Replaces a file at the root, in one step.
+    /// Replaces a file at the root in one step: after a power cut it is the old or the new one.
     pub(crate) fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let file = partial(&self.root, content)?;
         file.as_file().sync_all()?;
         file.persist(self.root.join(name))?;
-        sync_folder(&self.root)
+        Ok(())
     }
 
     /// One at a time, over all processes, until the lock is dropped.
@@ -100,7 +100,7 @@ impl Archive {
     /// The SOPInstanceUIDs that have a thumbnail.
     pub(crate) fn thumbnails(&self) -> io::Result<HashSet<String>> {
         let names = match entries(&self.root.join(THUMBNAILS), fs::FileType::is_file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             other => other?,
         };
         Ok(names.into_iter().filter_map(|(name, _)| name.strip_suffix(".jpg").map(str::to_owned)).collect())
@@ -161,8 +161,10 @@ fn make_folder(folder: &Path) -> io::Result<&Path> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     match builder.create(folder) {
-        // Another run was quicker.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+        // Another run was quicker, or it is no folder.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            folder.is_dir().then_some(()).ok_or(ErrorKind::NotADirectory)?;
+        }
         other => other?,
     }
     sync_folder(above)?;

@@ -52,7 +52,6 @@ impl VerifyArgs {
 }
 
 fn clean_json(index: usize, clean: Checked) -> serde_json::Value {
-    let (frames, rows, columns) = clean.size;
     let transfer_syntax = match clean.transfer_syntax {
         TransferSyntax::JpegBaseline => "jpeg",
         TransferSyntax::ExplicitVrLittleEndian => "explicit",
@@ -62,9 +61,9 @@ fn clean_json(index: usize, clean: Checked) -> serde_json::Value {
         "outcome": "clean",
         "sop_class": clean.sop_class.key(),
         "transfer_syntax": transfer_syntax,
-        "frames": frames,
-        "rows": rows,
-        "columns": columns,
+        "frames": clean.frames,
+        "rows": clean.rows,
+        "columns": clean.columns,
     })
 }
 
