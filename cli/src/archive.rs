@@ -64,12 +64,12 @@ impl Archive {
         write().map_err(|error| Failure::unwritable("a thumbnail", &error))
     }
 
-    /// Replaces a file at the root, in one step.
+    /// Replaces a file at the root in one step: after a power cut it is the old or the new one.
     pub(crate) fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let file = partial(&self.root, content)?;
         file.as_file().sync_all()?;
         file.persist(self.root.join(name))?;
-        sync_folder(&self.root)
+        Ok(())
     }
 
     /// One at a time, over all processes, until the lock is dropped.

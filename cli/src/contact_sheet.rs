@@ -211,6 +211,7 @@ body { margin: 0 auto; padding: 1rem; max-width: 80rem; background: var(--page);
   font: 1rem/1.45 system-ui, sans-serif; }
 h1 { margin: 0; font-size: 1.5rem; }
 header p { margin: .25rem 0 0; max-width: 45rem; color: var(--quiet); }
+section { content-visibility: auto; contain-intrinsic-size: auto 26rem; }
 h2 { margin: 2rem 0 0; padding-top: 1rem; border-top: 1px solid var(--line); font-size: 1.15rem; }
 small, .kind, .uid { color: var(--quiet); font-size: .85rem; font-weight: normal; }
 .uid { margin: 0 0 .75rem; overflow-wrap: anywhere; font-size: .75rem; }

@@ -13,14 +13,13 @@ use crate::input;
 
 /// Whose chart the photos belong to.
 #[derive(Args)]
-#[group(id = "whose", required = true, multiple = true, args = ["patient", "patient_id"])]
 #[command(next_help_heading = "Patient (one of the two ways)")]
 pub(crate) struct PatientArgs {
     /// FHIR R4 or R5 Patient resource in JSON
     #[arg(long, value_name = "FILE", conflicts_with_all = ["patient_id", "issuer", "name", "birth_date", "sex"])]
     patient: Option<PathBuf>,
     /// PatientID, as the issuer wrote it
-    #[arg(long, value_name = "ID", requires = "issuer")]
+    #[arg(long, value_name = "ID", required_unless_present = "patient", requires = "issuer")]
     patient_id: Option<String>,
     /// Who gave out the PatientID: an id alone names nobody
     #[arg(long, value_name = "NAME", requires = "patient_id")]

@@ -45,9 +45,14 @@ Exit status:
 Errors end with a [code] for programs, and hold neither patient data nor names of files: photos and objects are counted
 from 1 in the order they were given. On a terminal their names are shown, too.";
 
+const CAPTURE_USAGE: &str = "\
+moulage capture [OPTIONS] --out <FOLDER> --site <KEY> [--laterality <SIDE>] --patient <FILE> <PHOTO>...
+       moulage capture [OPTIONS] --out <FOLDER> --site <KEY> [--laterality <SIDE>] --patient-id <ID> --issuer <NAME> <PHOTO>...";
+
 #[derive(Subcommand)]
 enum Command {
     /// Turn photos into DICOM objects in a folder archive
+    #[command(override_usage = CAPTURE_USAGE)]
     Capture(Box<capture::CaptureArgs>),
     /// Show what is in photos, and what would become of them
     Inspect(inspect::InspectArgs),

@@ -50,8 +50,10 @@ const SYNTAXES: &[(&str, TransferSyntax)] =
 #[derive(Args)]
 #[command(next_help_heading = "Dermatoscope (what is not known stays empty)")]
 struct DermoscopyArgs {
+    /// Is the light polarized?
     #[arg(long, value_name = "LIGHT", value_parser = choice(POLARIZATIONS))]
     light_source_polarization: Option<Polarization>,
+    /// Colour of the lamp's light
     #[arg(long, value_name = "KELVIN")]
     emitter_color_temperature: Option<u32>,
     /// Does the glass touch the skin? With contact goes --immersion-media
@@ -60,6 +62,7 @@ struct DermoscopyArgs {
     /// What is between glass and skin; may be given several times
     #[arg(long, value_name = "MEDIUM", value_parser = choice(MEDIA))]
     immersion_media: Vec<ImmersionMedia>,
+    /// How many times the lens enlarges
     #[arg(long, value_name = "FACTOR")]
     optical_magnification_factor: Option<f64>,
 }

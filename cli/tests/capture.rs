@@ -6,9 +6,8 @@ use std::process::Stdio;
 
 use moulage::dicom::{self, SopClass, TransferSyntax};
 use serde_json::json;
-use support::{Place, capture_args, files, jpeg, jpeg_of, orientation, png};
+use support::{Place, capture_args, files, heic, jpeg, jpeg_of, orientation, png};
 
-/// Little endian bytes of an element's tag, VR and length: is it in the object, with that value?
 fn holds(object: &[u8], text: &str) -> bool {
     object.windows(text.len()).any(|window| window == text.as_bytes())
 }
@@ -16,7 +15,7 @@ fn holds(object: &[u8], text: &str) -> bool {
 fn only_object(place: &Place) -> Vec<u8> {
     let objects = place.objects();
     assert_eq!(objects.len(), 1);
-    std::fs::read(&objects[0]).unwrap()
+    std::fs::read(&objects[0]).expect("the object")
 }
 
 #[test]
@@ -34,7 +33,7 @@ fn one_photo_one_clean_object() {
     assert_eq!(part("object"), format!("{study}/{series}/{sop}.dcm"));
     let bytes = std::fs::read(place.archive().join(part("object"))).unwrap();
     let checked = dicom::check(&bytes).unwrap();
-    assert_eq!((checked.sop_class, checked.size), (SopClass::VlPhotographic, (1, 96, 64)));
+    assert_eq!((checked.sop_class, checked.rows, checked.columns), (SopClass::VlPhotographic, 96, 64));
     assert!(holds(&bytes, "Skin of heel"));
     // Nothing but the object, its thumbnail, the sheet and the lock; no partial file.
     assert_eq!(files(&place.archive()).len(), 4);
@@ -104,6 +103,23 @@ fn classes_and_transfer_syntaxes() {
 }
 
 #[test]
+fn a_heic_with_the_pixels_that_the_system_decoded() {
+    for (flags, png) in [
+        (&["--heic-pixels", "pixels.png"][..], png(64, 96)),
+        (&["--heic-pixels", "pixels.png", "--heic-pixels-as-stored", "--heic-pixels-in-srgb"], png(96, 64)),
+    ] {
+        let place = Place::new();
+        place.write("photo.heic", &heic(96, 64, 3));
+        place.write("pixels.png", &png);
+        let ran = place.capture(&["photo.heic"], &[flags, &["--json"]].concat());
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        let report = &ran.lines()[0]["report"];
+        assert_eq!((&report["format"], &report["upright"]), (&json!("heic"), &json!({ "columns": 64, "rows": 96 })));
+        dicom::check(&only_object(&place)).unwrap();
+    }
+}
+
+#[test]
 fn frames_are_one_object_or_none() {
     let place = Place::new();
     place.write("a.jpg", &jpeg());
@@ -118,7 +134,7 @@ fn frames_are_one_object_or_none() {
     assert_eq!(ran.code, 0);
     let lines = ran.lines();
     assert_eq!(lines[0]["object"], lines[1]["object"]);
-    assert_eq!(dicom::check(&only_object(&place)).unwrap().size, (2, 64, 96));
+    assert_eq!(dicom::check(&only_object(&place)).unwrap().frames, 2);
 }
 
 #[test]

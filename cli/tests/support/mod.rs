@@ -141,6 +141,26 @@ pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
     file.into_inner()
 }
 
+/// A HEIC of one picture that nobody can decode: its boxes say how large it is and how many quarter turns it needs.
+pub(crate) fn heic(width: u32, height: u32, quarter_turns: u8) -> Vec<u8> {
+    let boxed = |kind: &[u8; 4], body: &[u8]| [&(body.len() as u32 + 8).to_be_bytes(), &kind[..], body].concat();
+    let full = |kind: &[u8; 4], version: u8, body: &[u8]| boxed(kind, &[&[version, 0, 0, 0], body].concat());
+    let item = full(b"infe", 2, b"\0\x01\0\0hvc1\0");
+    let size = full(b"ispe", 0, &[width.to_be_bytes(), height.to_be_bytes()].concat());
+    let properties = boxed(b"ipco", &[size, boxed(b"irot", &[quarter_turns])].concat());
+    let of_the_item = full(b"ipma", 0, b"\0\0\0\x01\0\x01\x02\x01\x82");
+    let place = full(b"iloc", 1, b"\x44\0\0\x01\0\x01\0\x01\0\0\0\x01\0\0\0\0\0\0\0\x08");
+    let meta = [
+        full(b"hdlr", 0, b"\0\0\0\0pict\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        full(b"pitm", 0, b"\0\x01"),
+        full(b"iinf", 0, &[&b"\0\x01"[..], &item].concat()),
+        boxed(b"iprp", &[properties, of_the_item].concat()),
+        boxed(b"idat", &[0; 8]),
+        place,
+    ];
+    [boxed(b"ftyp", b"heic\0\0\0\0mif1heic"), full(b"meta", 0, &meta.concat())].concat()
+}
+
 /// Where the frame header's marker is.
 pub(crate) fn frame_at(jpeg: &[u8]) -> usize {
     jpeg.windows(2).position(|pair| matches!(pair, [0xFF, 0xC0..=0xC2])).expect("a frame header")
@@ -159,7 +179,8 @@ pub(crate) fn is_root() -> bool {
 
 /// Says loudly that something is not tried here.
 pub(crate) fn skip(why: &str) {
-    eprintln!("SKIPPED: {why}");
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }
 
 /// The first of the programs that is there; where tools are demanded, their lack is a failure.

@@ -5,7 +5,7 @@ use crate::clock::{Randomness, RandomnessUnavailable};
 /// ImplementationClassUID (0002,0012) of this library: a UUID drawn once, the same in all versions.
 pub(super) const IMPLEMENTATION_CLASS: &str = "2.25.14655567556581410242235713519128448086";
 
-/// A new unique identifier of the form 2.25.<UUID> (PS3.5 B.2), from a random (version 4) UUID.
+/// A new unique identifier of the form `2.25.<UUID>` (PS3.5 B.2), from a random (version 4) UUID.
 ///
 /// # Errors
 /// [`RandomnessUnavailable`].
