@@ -50,7 +50,10 @@ fn every_mutant_gives_an_error_or_a_clean_object_in_bounded_memory() {
     }
     println!("{clean} of {MUTANTS} became objects; {} kB at once at most", worst / 1000);
     assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
-    assert!((MUTANTS / 20..MUTANTS * 19 / 20).contains(&clean), "{clean} of {MUTANTS} became objects: too few or too many to test anything");
+    assert!(
+        (MUTANTS / 20..MUTANTS * 19 / 20).contains(&clean),
+        "{clean} of {MUTANTS} became objects: too few or too many to test anything"
+    );
 }
 
 /// `Err(None)`: refused, as it may be. `Err(Some(_))`: not clean.
@@ -65,7 +68,8 @@ fn object(file: &[u8], options: &PrepareOptions) -> Result<(), Option<String>> {
 }
 
 fn bases() -> Vec<Vec<u8>> {
-    let bases: Vec<Vec<u8>> = fixtures().into_iter().map(|f| f.bytes).filter(|b| (100..40_000).contains(&b.len())).collect();
+    let bases: Vec<Vec<u8>> =
+        fixtures().into_iter().map(|f| f.bytes).filter(|b| (100..40_000).contains(&b.len())).collect();
     assert!(bases.len() > 200);
     bases
 }
