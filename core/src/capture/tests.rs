@@ -457,7 +457,7 @@ fn frames_that_are_no_object_are_refused() {
     assert!(refused(&[], &heel()));
     assert!(refused(&[plain(), plain()], &heel()));
     assert!(refused(&[plain(), photo(61, 42, Colour::YCbCr)], &multi_frame));
-    assert!(refused(&[photo(8, 8, Colour::Grey)], &multi_frame));
+    assert!(!refused(&[photo(8, 8, Colour::Grey), photo(8, 8, Colour::YCbCr)], &multi_frame));
 }
 
 #[test]

@@ -30,6 +30,7 @@ use chrono::{DateTime, FixedOffset, NaiveDateTime};
 
 pub use check::{Checked, Finding, MAX_FILE_BYTES, check};
 pub use sop_class::{SopClass, TransferSyntax};
+pub use uid::mint as mint_uid;
 pub use view::{ContactMethod, Dermoscopy, Device, ImmersionMedia, Polarization, Provenance, View};
 
 use crate::error::DicomError;

@@ -5,8 +5,11 @@ use crate::clock::{Randomness, RandomnessUnavailable};
 /// ImplementationClassUID (0002,0012) of this library: a UUID drawn once, the same in all versions.
 pub(super) const IMPLEMENTATION_CLASS: &str = "2.25.14655567556581410242235713519128448086";
 
-/// A new identifier, from a random (version 4) UUID.
-pub(crate) fn mint(randomness: &dyn Randomness) -> Result<String, RandomnessUnavailable> {
+/// A new unique identifier of the form `2.25.<UUID>` (PS3.5 B.2), from a random (version 4) UUID.
+///
+/// # Errors
+/// [`RandomnessUnavailable`].
+pub fn mint(randomness: &dyn Randomness) -> Result<String, RandomnessUnavailable> {
     let mut bytes = [0; 16];
     randomness.fill(&mut bytes)?;
     Ok(format!("2.25.{}", uuid::Builder::from_random_bytes(bytes).into_uuid().as_u128()))

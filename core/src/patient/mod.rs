@@ -61,7 +61,7 @@ mod tests {
     assert_not_impl_any!(Issuer<'static>: Debug, Display, Serialize);
     assert_not_impl_any!(Issued: Debug, Display, Serialize);
     assert_not_impl_any!(PatientIdentifier: Debug, Display, Serialize);
-    assert_not_impl_any!(PersonIdentification: Debug, Display, Serialize);
+    assert_not_impl_any!(super::encounter::PersonIdentification: Debug, Display, Serialize);
     assert_not_impl_any!(Private<String>: Debug, Display, Serialize);
     assert_not_impl_any!(Private<Sex>: Debug, Display, Serialize);
 

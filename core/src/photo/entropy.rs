@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::coefficients::{Coefficients, Means, block_count};
 use super::frame::{Coding, Frame, Picture, Scan};
-use super::huffman::{BadBits, BitReader, DecodeTable};
+use super::huffman::{BadBits, BitReader, DecodeTable, SkipTable};
 use super::limits::Limits;
 use super::orient::Turn;
 use super::transcode::turned_steps;
@@ -49,7 +49,7 @@ pub(super) fn decode(
             };
             if !progressive {
                 block[0] = state.dc(reader, tables.dc(slot)?, slot)?;
-                *mask = sequential_ac::<true>(reader, tables.ac(slot)?, &places, block)?;
+                *mask = sequential_ac(reader, tables.ac(slot)?, &places, block)?;
                 return Ok(());
             }
             match (start, high) {
@@ -102,15 +102,18 @@ pub(super) fn walk(picture: &Picture<'_>, limits: &Limits) -> Result<Walk, Photo
     let plane = |c: &super::frame::Component| vec![0_i16; across * down * usize::from(c.h) * usize::from(c.v)];
     let mut planes: Vec<Vec<i16>> = picture.frame.components.iter().map(plane).collect();
     let rows: Vec<usize> = picture.frame.components.iter().map(|c| across * usize::from(c.h)).collect();
-    let places = Turn::NONE.places();
     let mut tidy = true;
     for scan in &picture.scans {
         progress.enter(picture, scan)?;
         let tables = Tables::of(scan);
-        let mut unused = [0; 64];
+        let skips: [Option<SkipTable>; 4] = std::array::from_fn(|i| tables.ac[i].as_ref().map(SkipTable::new));
         tidy &= each_block(picture, scan, |reader, state, slot, component, (x, y)| {
             planes[component][y * rows[component] + x] = state.dc(reader, tables.dc(slot)?, slot)?;
-            sequential_ac::<false>(reader, tables.ac(slot)?, &places, &mut unused).map(|_| ())
+            let skip = skips[tables.selected[slot].1].as_ref().ok_or(BadBits)?;
+            let mut local = *reader;
+            local.skip_ac(tables.ac(slot)?, skip)?;
+            *reader = local;
+            Ok(())
         })?;
     }
     progress.complete()?;
@@ -194,7 +197,7 @@ struct State {
 }
 
 impl State {
-    #[inline]
+    #[inline(always)]
     fn dc(&mut self, reader: &mut BitReader<'_>, table: &DecodeTable, slot: usize) -> Result<i16, BadBits> {
         let (size, difference) = reader.symbol_and_value(table)?;
         if size > 15 {
@@ -287,10 +290,9 @@ fn next_interval(data: &[u8], number: usize, restarts: usize) -> Option<(&[u8], 
     }
 }
 
-/// AC coefficients of a sequential block, each into its place; returns which are not zero. `KEEP` false: only steps
-/// over them.
+/// AC coefficients of a sequential block, each into its place; returns which are not zero.
 #[inline(always)]
-fn sequential_ac<const KEEP: bool>(
+fn sequential_ac(
     reader: &mut BitReader<'_>,
     table: &DecodeTable,
     places: &[(u8, i16); 64],
@@ -310,10 +312,8 @@ fn sequential_ac<const KEEP: bool>(
         }
         k += run;
         let Some(&(at, sign)) = places.get(k) else { return Err(BadBits) };
-        if KEEP {
-            block[usize::from(at & 63)] = (value as i16).wrapping_mul(sign);
-            mask |= 1 << (at & 63);
-        }
+        block[usize::from(at & 63)] = (value as i16).wrapping_mul(sign);
+        mask |= 1 << (at & 63);
         k += 1;
     }
     *reader = local;

@@ -93,6 +93,49 @@ impl DecodeTable {
     }
 }
 
+/// Steps over AC coefficients without their values, several at once.
+pub(super) struct SkipTable {
+    /// For the next [`SKIP`] bits: what lies wholly in them.
+    steps: Box<[Step; 1 << SKIP]>,
+}
+
+const SKIP: u32 = 12;
+
+/// Some coefficients, one after the other.
+#[derive(Clone, Copy, Default)]
+struct Step {
+    /// Their bits; 0 when not even the first fits.
+    bits: u8,
+    /// How far they go in the block.
+    advance: u8,
+    /// The last of them is the end of the block.
+    ends: bool,
+}
+
+impl SkipTable {
+    pub(super) fn new(table: &DecodeTable) -> Self {
+        let mut steps = Box::new([Step::default(); 1 << SKIP]);
+        for (window, step) in (0_u64..).zip(steps.iter_mut()) {
+            while u32::from(step.bits) < SKIP && !step.ends {
+                let left = SKIP - u32::from(step.bits);
+                let bits = window << (64 - SKIP) << step.bits;
+                let entry = table.look[(bits >> (64 - LOOK)) as usize];
+                let size = u32::from(entry.symbol() & 15);
+                let (run, all) = (entry.symbol() >> 4, entry.code_bits() + size);
+                // Bits behind the window are unknown, and taken for zero: only what ends before them is known.
+                if entry.code_bits() == 0 || all > left {
+                    break;
+                }
+                step.bits += all as u8;
+                step.ends = size == 0 && run < 15;
+                // Beyond 63 in any case, when the runs are absurd.
+                step.advance = if step.ends { step.advance } else { step.advance.saturating_add(run + 1).min(64) };
+            }
+        }
+        Self { steps }
+    }
+}
+
 /// A value's bits to the value (T.81 Figure F.12).
 fn extend(bits: u32, count: u32) -> i32 {
     if count == 0 {
@@ -207,6 +250,37 @@ impl<'a> BitReader<'a> {
         let value = extend(((self.bits >> 32) as u32).checked_shr(32 - count).unwrap_or(0), count);
         self.skip(count);
         Ok((symbol, value))
+    }
+
+    /// Steps over the AC coefficients of a sequential block.
+    #[inline(always)]
+    pub(super) fn skip_ac(&mut self, table: &DecodeTable, skip: &SkipTable) -> Result<(), BadBits> {
+        let mut k = 1;
+        while k < 64 {
+            self.refill();
+            let step = skip.steps[(self.bits >> (64 - SKIP)) as usize];
+            // Up to 63 the last coefficient is still this block's, and another symbol must follow.
+            if step.bits > 0 && k + u32::from(step.advance) <= 63 {
+                self.skip(step.bits.into());
+                if step.ends {
+                    return Ok(());
+                }
+                k += u32::from(step.advance);
+                continue;
+            }
+            let (symbol, _) = self.symbol_and_value(table)?;
+            match (symbol >> 4, symbol & 15) {
+                (15, 0) => k += 16,
+                (_, 0) => return Ok(()),
+                (run, _) => {
+                    k += u32::from(run) + 1;
+                    if k > 64 {
+                        return Err(BadBits);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A symbol alone.

@@ -22,6 +22,8 @@ mod prepare;
 mod recheck;
 mod reencode;
 mod report;
+#[cfg(test)]
+mod tests;
 mod transcode;
 
 pub use colour::{DecidedBy, SourceColour};

@@ -36,7 +36,9 @@ pub fn inspect(file: &[u8], options: &PrepareOptions) -> Result<ScrubReport, Pho
     match prepare(file, options) {
         Err(PhotoError::HeicNeedsPixels) => {
             let draft = Metadata::of_heic(file, options)?;
-            Ok(draft.report(file, Size { columns: draft.size.0, rows: draft.size.1 }))
+            let mut report = draft.report(file, Size { columns: draft.size.0, rows: draft.size.1 });
+            report.source.sha256 = sha256(&[file]);
+            Ok(report)
         }
         other => other.map(|(_, report)| report),
     }
@@ -212,11 +214,11 @@ impl Metadata {
         Ok(metadata)
     }
 
-    /// The report on a picture that is still to be made of this.
+    /// The report on a picture that is still to be made of this, without digests.
     pub(super) fn report(&self, file: &[u8], size: Size) -> ScrubReport {
         ScrubReport {
             format: self.format,
-            source: Source { bytes: file.len() as u64, sha256: sha256(file), size, coding: None, sampling: None },
+            source: Source { bytes: file.len() as u64, sha256: String::new(), size, coding: None, sampling: None },
             orientation: self.orientation,
             upright: None,
             outcome: Outcome::NeedsPixels,
@@ -259,7 +261,7 @@ fn finish(draft: Draft) -> Result<(PreparedPhoto, ScrubReport), PhotoError> {
     report.lossless = report.outcome.derivation().is_none();
     report.entropy_sha256_after = Some(match (&report.outcome, &report.entropy_sha256_before) {
         (Outcome::Unchanged, Some(same)) => same.clone(),
-        _ => sha256(&clean.jpeg[clean.entropy.clone()]),
+        _ => sha256(&[&clean.jpeg[clean.entropy.clone()]]),
     });
     report.kept = jpeg::parts(&clean.jpeg)?;
     lossy.push(LossyStep { ratio: ratio(columns, rows, colour, clean.jpeg.len() as u64), method: JPEG });
@@ -344,6 +346,7 @@ fn pixel_draft(
     let pixels = (raster.rgb, raster.stride);
     let upright = reencode::encoded(pixels, raster.colour, (columns, rows), metadata.turn, &options.limits)?;
     let mut report = metadata.report(digested, Size { columns: metadata.size.0, rows: metadata.size.1 });
+    report.source.sha256 = sha256(&[digested]);
     report.outcome = Outcome::Reencoded(Why::NotJpeg);
     if raster.colour == Colour::Grey {
         report.colour.source = SourceColour::Grey;
@@ -407,7 +410,9 @@ fn refusal(file: &[u8]) -> PhotoError {
     })
 }
 
-/// In lower-case hexadecimal.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    ring::digest::digest(&ring::digest::SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+/// Of all parts one after the other, in lower-case hexadecimal.
+pub(super) fn sha256(parts: &[&[u8]]) -> String {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    parts.iter().for_each(|part| context.update(part));
+    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -25,9 +25,11 @@ pub(super) fn write(source: &Coefficients) -> Result<Clean, PhotoError> {
 
     let mut jpeg = vec![0xFF, markers::SOI];
     header(&mut jpeg, frame, &source.quantisation)?;
-    for (i, (dc, ac)) in (0_u8..).zip(&tables) {
+    for (i, (dc, _)) in (0_u8..).zip(&tables) {
         huffman(&mut jpeg, i, &dc.counts, &dc.symbols);
-        huffman(&mut jpeg, 0x10 | i, &ac.counts, &ac.symbols);
+    }
+    for (i, (_, ac)) in (0x10_u8..).zip(&tables) {
+        huffman(&mut jpeg, i, &ac.counts, &ac.symbols);
     }
     let selectors: Vec<(u8, u8)> = (0..frame.components.len()).map(class).map(|i| (i as u8, i as u8)).collect();
     start_of_scan(&mut jpeg, frame, &selectors);

@@ -1,0 +1,12 @@
+//! The computer's clock, with the offset of the place where it stands.
+
+use chrono::{DateTime, FixedOffset, Local};
+use moulage::clock::Clock;
+
+pub(crate) struct LocalClock;
+
+impl Clock for LocalClock {
+    fn now(&self) -> DateTime<FixedOffset> {
+        Local::now().fixed_offset()
+    }
+}
