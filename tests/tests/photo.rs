@@ -1,7 +1,9 @@
 //! `photo::prepare` on every made photograph, judged by libjpeg-turbo and by readers of our own.
 
 use moulage::PhotoError;
-use moulage::photo::{Derivation, PrepareOptions, PreparedPhoto, ScrubReport, TurnPolicy, prepare};
+use moulage::photo::{
+    Derivation, Pixels, PrepareOptions, PreparedPhoto, ScrubReport, TurnPolicy, prepare, prepare_pixels,
+};
 use moulage_tests::fixtures::{orientations, secrets};
 use moulage_tests::jpeg::{Coding, Sampling, encode, segment, with_back, with_front};
 use moulage_tests::scene::scene;
@@ -315,4 +317,67 @@ fn limits_hold_before_the_picture_is_read() {
 #[test]
 fn secrets_are_planted_in_more_than_thirty_ways() {
     assert!(secrets().len() > 30);
+}
+
+#[test]
+fn decoded_pixels_are_turned_as_their_container_says() {
+    if !programs::available(&oracle::PROGRAMS) {
+        return;
+    }
+    // irot and imir -> the EXIF orientation of the stored picture (ISO 23008-12: the mirror comes after the turn).
+    let said = [
+        (None, None, 1),
+        (None, Some(1), 2),
+        (Some(2), None, 3),
+        (None, Some(0), 4),
+        (Some(1), Some(0), 5),
+        (Some(3), None, 6),
+        (Some(1), Some(1), 7),
+        (Some(1), None, 8),
+    ];
+    for (turns, mirror, orientation) in said {
+        let stored = scene(83, 57).stored(orientation);
+        let exif = moulage_tests::exif::Exif {
+            main: vec![
+                (0x010F, moulage_tests::exif::Value::text("Acme")),
+                (0x013B, moulage_tests::exif::Value::text("LEAK_HEIC_EXIF")),
+            ],
+            ..moulage_tests::exif::Exif::oriented(orientation.into())
+        };
+        let colour = moulage_tests::heic::NCLX_P3.to_vec();
+        let container = moulage_tests::heic::Heic {
+            width: stored.width as u32,
+            height: stored.height as u32,
+            turns,
+            mirror,
+            exif,
+            colour,
+        }
+        .bytes();
+        let pixels = |picture: &moulage_tests::scene::Picture, turned| {
+            let pixels = Pixels {
+                rgb: &picture.rgb,
+                width: picture.width as u32,
+                height: picture.height as u32,
+                stride: 3 * picture.width,
+                turned,
+                converted_to_srgb: false,
+            };
+            prepare_pixels(&pixels, Some(&container), &PrepareOptions::default())
+        };
+        for (picture, turned) in [(&stored, false), (&scene(83, 57), true)] {
+            let (photo, report) =
+                pixels(picture, turned).unwrap_or_else(|e| panic!("orientation {orientation}, turned {turned}: {e}"));
+            let seen = oracle::decoded(photo.jpeg()).unwrap();
+            assert!(
+                seen.corners_are_right() && seen.difference(&scene(83, 57)).unwrap() < 8.0,
+                "orientation {orientation}, turned {turned}"
+            );
+            assert_eq!(photo.facts().make.as_deref(), Some("Acme"));
+            assert!(!report.lossless && photo.derivation() == Some(Derivation::Reencoded));
+            let told = [photo.jpeg(), json(&report).as_bytes()].concat();
+            assert_eq!(leaks::find(&told, &["LEAK_HEIC_EXIF".into()]), [""; 0]);
+        }
+        assert_eq!(pixels(&scene(82, 57), true).map(|_| ()), Err(PhotoError::PixelsMismatch));
+    }
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use moulage::dicom::SopClass;
-use moulage::photo::{Colour, PrepareOptions, prepare};
+use moulage::photo::{Colour, PrepareOptions, PreparedPhoto, prepare};
 use moulage_tests::programs::{available, run, shared};
 use moulage_tests::session::{CLASSES, session, view};
 use tempfile::TempDir;
@@ -19,8 +19,8 @@ sys.path.insert(0, sys.argv[1])
 import upright
 bad = 0
 for line in sys.stdin:
-    source, target = line.rstrip('\\n').split('\\t')
-    sys.argv = ['upright.py', source, target]
+    sys.argv = ['upright.py'] + line.split()
+    source = sys.argv[1]
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         wrong = upright.main()
@@ -44,14 +44,9 @@ fn real_photos_become_objects_that_the_referee_passes() {
             Ok((photo, report)) => {
                 assert!(file.starts_with(&[0xFF, 0xD8]), "{}: only JPEG is among them", row["file"]);
                 assert_eq!(report.lossless, row["upright_lossless"] == "yes", "{}", row["file"]);
-                let classes = CLASSES
-                    .into_iter()
-                    .filter(|c| *c != SopClass::MultiFrameTrueColorSc || photo.colour() != Colour::Grey);
-                for class in classes {
-                    pairs.push((
-                        path.clone(),
-                        object(&photo, class, folder.path(), &format!("{}-{}", row["file"], class.key())),
-                    ));
+                for class in CLASSES {
+                    let target = object(&photo, class, folder.path(), &format!("{}-{}", row["file"], class.key()));
+                    pairs.push(Pair { source: path.clone(), target, upright: upright(&row["file"], class, &photo) });
                 }
             }
             Err(error) if error.code() == "heic-needs-pixels" => assert_eq!(row["coding"], "hevc", "{}", row["file"]),
@@ -81,10 +76,9 @@ fn made_photos_become_what_their_table_says() {
                 if row["expected"] != "refused" && size != (row["width"].clone(), row["height"].clone()) {
                     wrong.push(format!("{}: {size:?}", row["file"]));
                 }
-                let grey = photo.colour() == Colour::Grey;
-                let class = CLASSES[k % if grey { 3 } else { 4 }];
+                let class = CLASSES[k % 4];
                 let target = object(&photo, class, folder.path(), &k.to_string());
-                pairs.push((path, target));
+                pairs.push(Pair { source: path, target, upright: upright(&row["file"], class, &photo) });
                 (if report.lossless { "lossless" } else { "reencoded" }, "")
             }
             Err(error) => ("refused", error.code()),
@@ -104,6 +98,25 @@ fn made_photos_become_what_their_table_says() {
     judge(&shared, folder.path(), &pairs, &sentinels);
 }
 
+struct Pair {
+    source: PathBuf,
+    target: PathBuf,
+    /// Options of upright.py; `None`: it cannot read the source.
+    upright: Option<&'static str>,
+}
+
+fn upright(file: &str, class: SopClass, photo: &PreparedPhoto) -> Option<&'static str> {
+    match file {
+        // Pillow shows black behind what is clear, and reads no DNL.
+        "E_alpha.png" | "X_dnl.jpg" => None,
+        // In 35 pixels it shows that DCMTK repeats chroma samples where Pillow interpolates.
+        _ if file.starts_with("grid/") => Some("--mae 4"),
+        // Neutral colour is added.
+        _ if class == SopClass::MultiFrameTrueColorSc && photo.colour() == Colour::Grey => Some("--lossy-ok"),
+        _ => Some(""),
+    }
+}
+
 /// The table's word for a refusal -> ours.
 fn code(kind: &str) -> &str {
     match kind {
@@ -112,54 +125,48 @@ fn code(kind: &str) -> &str {
     }
 }
 
-fn object(photo: &moulage::photo::PreparedPhoto, class: SopClass, folder: &Path, name: &str) -> PathBuf {
+fn object(photo: &PreparedPhoto, class: SopClass, folder: &Path, name: &str) -> PathBuf {
     let instance = session().capture(photo, &view(class)).unwrap_or_else(|e| panic!("{name}: {e}"));
     let path = folder.join(format!("{name}.dcm"));
     fs::write(&path, instance.bytes()).unwrap();
     path
 }
 
-/// validate.sh, leaks.py and upright.py of the referee, in as many processes as there are cores.
-fn judge(shared: &Path, folder: &Path, pairs: &[(PathBuf, PathBuf)], sentinels: &[String]) {
+/// validate.sh, upright.py and leaks.py of the referee, in as many processes as there are cores.
+fn judge(shared: &Path, folder: &Path, pairs: &[Pair], sentinels: &[String]) {
     let referee = shared.join("referee");
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let passes = |what: &str, output: std::process::Output| {
-        assert!(
-            output.status.success(),
-            "{what}\n{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+    let complaint = |output: std::process::Output| {
+        let said = [output.stdout, output.stderr].concat();
+        (!output.status.success()).then(|| String::from_utf8_lossy(&said).into_owned())
     };
-    std::thread::scope(|scope| {
-        for part in pairs.chunks(pairs.len().div_ceil(threads)) {
-            let referee = &referee;
-            scope.spawn(move || {
-                let mut arguments = vec![referee.join("validate.sh").into_os_string(), "-q".into()];
-                arguments.extend(part.iter().map(|pair| pair.1.clone().into_os_string()));
-                passes("validate.sh", run("bash", arguments, b""));
-                let lines: String = part
-                    .iter()
-                    .map(|(source, target)| format!("{}\t{}\n", source.display(), target.display()))
-                    .collect();
-                passes(
-                    "upright.py",
-                    run("python3", ["-c".as_ref(), UPRIGHT.as_ref(), referee.as_os_str()], lines.as_bytes()),
-                );
-            });
-        }
-    });
-    let canaries = folder.join("canaries.txt.hidden");
-    let mut arguments = vec![referee.join("leaks.py").into_os_string()];
-    arguments.extend(pairs.iter().map(|pair| pair.1.clone().into_os_string()));
-    let texts: Vec<&String> = sentinels.iter().filter(|s| !s.starts_with("hex:")).collect();
-    let texts: String = texts.iter().map(|s| format!("{}\n", s.strip_prefix("utf16:").unwrap_or(s))).collect();
+    let (canaries, texts) = (folder.join("canaries.txt"), sentinels.iter().filter(|s| !s.starts_with("hex:")));
+    let texts: String = texts.map(|s| format!("{}\n", s.strip_prefix("utf16:").unwrap_or(s))).collect();
     fs::write(&canaries, texts).unwrap();
-    arguments.extend(["--canaries".into(), canaries.into_os_string()]);
-    arguments.extend(
-        sentinels.iter().filter_map(|s| s.strip_prefix("hex:")).flat_map(|s| ["--canary-hex".into(), s.into()]),
-    );
-    passes("leaks.py", run("python3", arguments, b""));
+    let parts = |part: &[Pair]| {
+        let targets = || part.iter().map(|pair| pair.target.clone().into_os_string());
+        let validate: Vec<_> = [referee.join("validate.sh").into(), "-q".into()].into_iter().chain(targets()).collect();
+        let line =
+            |pair: &Pair| Some(format!("{} {} {}\n", pair.source.display(), pair.target.display(), pair.upright?));
+        let lines: String = part.iter().filter_map(line).collect();
+        let upright = ["-c".as_ref(), UPRIGHT.as_ref(), referee.as_os_str()];
+        let mut leaks: Vec<_> = [referee.join("leaks.py").into_os_string()].into_iter().chain(targets()).collect();
+        leaks.extend(["--canaries".into(), canaries.clone().into_os_string()]);
+        leaks.extend(
+            sentinels.iter().filter_map(|s| s.strip_prefix("hex:")).flat_map(|s| ["--canary-hex".into(), s.into()]),
+        );
+        [
+            complaint(run("bash", validate, b"")),
+            complaint(run("python3", upright, lines.as_bytes())),
+            complaint(run("python3", leaks, b"")),
+        ]
+    };
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let chunks = pairs.chunks(pairs.len().div_ceil(threads));
+        let started: Vec<_> = chunks.map(|part| scope.spawn(|| parts(part))).collect();
+        started.into_iter().flat_map(|part| part.join().unwrap()).flatten().collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Rows of a table with a header, by column.
