@@ -406,9 +406,10 @@ fn refine_ac(
         }
     }
     if state.end_of_band_run > 0 {
-        for k in k..=end {
+        // Past the band where its last coefficient came just now.
+        for (k, value) in block.iter_mut().enumerate().take(end + 1).skip(k) {
             if *mask >> k & 1 == 1 {
-                correct(reader, &mut block[k], bit);
+                correct(reader, value, bit);
             }
         }
         state.end_of_band_run -= 1;

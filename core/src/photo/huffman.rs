@@ -410,6 +410,28 @@ fn two_rarest(frequency: &[u64]) -> Option<(usize, usize)> {
     Some((first, rarest(Some(first))?))
 }
 
+/// Bits without stuffing.
+#[derive(Default)]
+pub(super) struct Bits {
+    words: Vec<u32>,
+    /// Right-aligned, fewer than 32.
+    bits: u64,
+    count: u32,
+}
+
+impl Bits {
+    /// Appends `count` bits, 32 at most, of which `bits` has no higher ones.
+    #[inline(always)]
+    pub(super) fn put(&mut self, bits: u32, count: u32) {
+        self.bits = self.bits << count | u64::from(bits);
+        self.count += count;
+        if self.count >= 32 {
+            self.count -= 32;
+            self.words.push((self.bits >> self.count) as u32);
+        }
+    }
+}
+
 /// Writes stuffed bits.
 pub(super) struct BitWriter {
     out: Vec<u8>,
@@ -423,9 +445,16 @@ impl BitWriter {
         Self { out, bits: 0, count: 0 }
     }
 
-    /// Appends `count` bits, 32 at most, of which `bits` has no higher ones.
+    pub(super) fn append(&mut self, part: Bits) {
+        self.out.reserve(part.words.len() * 4 + part.words.len() / 16);
+        for word in part.words {
+            self.put(word, 32);
+        }
+        self.put((part.bits & ((1 << part.count) - 1)) as u32, part.count);
+    }
+
     #[inline(always)]
-    pub(super) fn put(&mut self, bits: u32, count: u32) {
+    fn put(&mut self, bits: u32, count: u32) {
         self.bits = self.bits << count | u64::from(bits);
         self.count += count;
         if self.count >= 32 {

@@ -21,7 +21,7 @@ const QUALITY: u16 = 95;
 /// cut (an odd side of 4:2:0), colour is first spread to one sample a pixel.
 pub(super) fn turned(source: &Coefficients, turn: Turn, limits: &Limits) -> Result<Coefficients, PhotoError> {
     let mut frame = turn.frame(&source.frame, false);
-    let cut = |mirrored: bool, pixels: u16, max: u8| mirrored && pixels % u16::from(max) > 0;
+    let cut = |mirrored: bool, pixels: u16, max: u8| mirrored && !pixels.is_multiple_of(max.into());
     let spread = cut(turn.mirror_x, frame.columns, frame.h_max()) || cut(turn.mirror_y, frame.rows, frame.v_max());
     if spread {
         limits.check_decoded(6 * u64::from(frame.columns) * u64::from(frame.rows))?;

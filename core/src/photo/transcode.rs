@@ -1,8 +1,10 @@
 //! Coefficients to a clean sequential stream: one interleaved scan, optimal Huffman tables, nothing else.
 
+use std::ops::Range;
+
 use super::coefficients::Coefficients;
 use super::frame::{Frame, Picture, Quantisation, Scan, ZIGZAG};
-use super::huffman::{BitWriter, EncodeTable};
+use super::huffman::{BitWriter, Bits, EncodeTable};
 use super::markers;
 use super::orient::Turn;
 use crate::error::PhotoError;
@@ -11,14 +13,19 @@ use crate::error::PhotoError;
 pub(super) struct Clean {
     pub(super) jpeg: Vec<u8>,
     /// Where its entropy-coded data lies.
-    pub(super) entropy: std::ops::Range<usize>,
+    pub(super) entropy: Range<usize>,
 }
 
 /// Writes coefficients as they are.
 pub(super) fn write(source: &Coefficients) -> Result<Clean, PhotoError> {
     let frame = &source.frame;
-    let mut statistics = Statistics { dc: [[0; 256]; 2], ac: [[0; 256]; 2] };
-    each_block(source, &mut statistics)?;
+    let mut statistics = Statistics::default();
+    for part in in_parts(frame.mcus().1, |rows| {
+        let mut part = Statistics::default();
+        each_block(source, rows, &mut part).map(|()| part)
+    }) {
+        statistics.add(&part?);
+    }
     let tables: Vec<(EncodeTable, EncodeTable)> = (0..frame.components.len().min(2))
         .map(|i| (EncodeTable::optimal(&statistics.dc[i]), EncodeTable::optimal(&statistics.ac[i])))
         .collect();
@@ -34,9 +41,14 @@ pub(super) fn write(source: &Coefficients) -> Result<Clean, PhotoError> {
     let selectors: Vec<(u8, u8)> = (0..frame.components.len()).map(class).map(|i| (i as u8, i as u8)).collect();
     start_of_scan(&mut jpeg, frame, &selectors);
     let start = jpeg.len();
-    let mut writer = Writer { bits: BitWriter::new(jpeg), tables: &tables };
-    each_block(source, &mut writer)?;
-    let mut jpeg = writer.bits.finish();
+    let mut writer = BitWriter::new(jpeg);
+    for part in in_parts(frame.mcus().1, |rows| {
+        let mut coder = Coder { bits: Bits::default(), tables: &tables };
+        each_block(source, rows, &mut coder).map(|()| coder.bits)
+    }) {
+        writer.append(part?);
+    }
+    let mut jpeg = writer.finish();
     let end = jpeg.len();
     jpeg.extend([0xFF, markers::EOI]);
     Ok(Clean { jpeg, entropy: start..end })
@@ -137,6 +149,20 @@ struct Statistics {
     ac: [[u32; 256]; 2],
 }
 
+impl Default for Statistics {
+    fn default() -> Self {
+        Self { dc: [[0; 256]; 2], ac: [[0; 256]; 2] }
+    }
+}
+
+impl Statistics {
+    fn add(&mut self, other: &Self) {
+        let all = |s: &Self| s.dc.into_iter().chain(s.ac).flatten().collect::<Vec<u32>>();
+        let sums = self.dc.iter_mut().chain(&mut self.ac).flatten();
+        sums.zip(all(other)).for_each(|(sum, count)| *sum += count);
+    }
+}
+
 impl Symbols for Statistics {
     #[inline]
     fn dc(&mut self, class: usize, size: u32, _: u32) {
@@ -149,30 +175,44 @@ impl Symbols for Statistics {
     }
 }
 
-struct Writer<'t> {
-    bits: BitWriter,
+struct Coder<'t> {
+    bits: Bits,
     tables: &'t [(EncodeTable, EncodeTable)],
 }
 
-impl Symbols for Writer<'_> {
-    #[inline]
+impl Symbols for Coder<'_> {
+    #[inline(always)]
     fn dc(&mut self, class: usize, size: u32, bits: u32) {
         let (code, length) = self.tables[class].0.codes[size as usize & 255];
         self.bits.put(u32::from(code) << size | bits, u32::from(length) + size);
     }
 
-    #[inline]
+    #[inline(always)]
     fn ac(&mut self, class: usize, symbol: u8, size: u32, bits: u32) {
         let (code, length) = self.tables[class].1.codes[usize::from(symbol)];
         self.bits.put(u32::from(code) << size | bits, u32::from(length) + size);
     }
 }
 
-/// All blocks in the order of an interleaved scan.
-fn each_block<S: Symbols>(source: &Coefficients, symbols: &mut S) -> Result<(), PhotoError> {
+/// Does the upper and the lower half of `rows` side by side, when there are many.
+fn in_parts<T: Send>(rows: usize, work: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {
+    if rows < 32 {
+        return vec![work(0..rows)];
+    }
+    std::thread::scope(|scope| {
+        let upper = || work(0..rows / 2);
+        let beside = std::thread::Builder::new().spawn_scoped(scope, upper);
+        let lower = work(rows / 2..rows);
+        // Without a second thread, or when it came to grief, this one does its part.
+        let upper = beside.ok().and_then(|thread| thread.join().ok()).unwrap_or_else(upper);
+        vec![upper, lower]
+    })
+}
+
+/// The blocks of some rows of MCUs in the order of an interleaved scan.
+fn each_block<S: Symbols>(source: &Coefficients, rows: Range<usize>, symbols: &mut S) -> Result<(), PhotoError> {
     let frame = &source.frame;
-    let (mcus_across, mcus_down) = frame.mcus();
-    let mut predicted = [0_i32; 4];
+    let mcus_across = frame.mcus().0;
     let layout: Vec<_> = frame
         .components
         .iter()
@@ -181,7 +221,15 @@ fn each_block<S: Symbols>(source: &Coefficients, symbols: &mut S) -> Result<(), 
             (usize::from(c.h), usize::from(c.v), across.div_ceil(8), down.div_ceil(8))
         })
         .collect();
-    for y in 0..mcus_down {
+    let mut predicted = [0_i32; 4];
+    if rows.start > 0 {
+        // The last block before these rows, of each component.
+        for ((dc, blocks), &(h, v, across, down)) in predicted.iter_mut().zip(&source.components).zip(&layout) {
+            let (x, y) = ((mcus_across * h).min(across) - 1, (rows.start * v).min(down) - 1);
+            *dc = blocks.values[64 * (y * blocks.across + x)].into();
+        }
+    }
+    for y in rows {
         for x in 0..mcus_across {
             for (component, &(h, v, across, down)) in layout.iter().enumerate() {
                 let blocks = &source.components[component];
