@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use moulage_tests::session::{CLASSES, session, view};
+use moulage_tests::session::{self, CLASSES, view};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
@@ -44,7 +44,7 @@ fn the_conformance_statement_names_what_is_written() {
         let view = view(class);
         assert!(page.contains(&format!("| {} | yes", class.uid())), "{}", class.key());
         assert!(page.contains(&format!("| {} |", view.transfer_syntax.uid())));
-        let object = session().capture(&photo, &view).unwrap().into_bytes();
+        let object = session::object(&mut session::session(), &photo, class).unwrap().into_bytes();
         let value = |start: &str| {
             page.lines().find(|line| line.starts_with(start)).unwrap().split('|').nth(2).unwrap().trim().to_owned()
         };

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use moulage::dicom::SopClass;
 use moulage::photo::{Colour, PrepareOptions, PreparedPhoto, prepare};
 use moulage_tests::programs::{available, run, shared};
-use moulage_tests::session::{CLASSES, session, view};
+use moulage_tests::session::{self, CLASSES};
 use tempfile::TempDir;
 
 /// Runs shared/referee/upright.py for each pair of a source and an object, in one process.
@@ -126,7 +126,7 @@ fn code(kind: &str) -> &str {
 }
 
 fn object(photo: &PreparedPhoto, class: SopClass, folder: &Path, name: &str) -> PathBuf {
-    let instance = session().capture(photo, &view(class)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let instance = session::object(&mut session::session(), photo, class).unwrap_or_else(|e| panic!("{name}: {e}"));
     let path = folder.join(format!("{name}.dcm"));
     fs::write(&path, instance.bytes()).unwrap();
     path
