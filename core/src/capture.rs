@@ -87,7 +87,8 @@ impl Session {
     /// [`SopClass::MultiFrameTrueColorSc`]. Grey ones get neutral colour there (see [`PreparedPhoto::in_colour`]).
     ///
     /// # Errors
-    /// As [`Session::capture`]; [`crate::DicomError::Frames`] for frames that cannot be one object.
+    /// As [`Session::capture`]; [`crate::DicomError::Frames`] for frames that cannot be one object;
+    /// [`CaptureError::Photo`] when a grey stream cannot be read again, a bug of ours.
     pub fn capture_frames(&mut self, photos: &[PreparedPhoto], view: &View) -> Result<Instance, CaptureError> {
         let now = self.clock.now();
         let mut coloured = Vec::new();
