@@ -83,7 +83,7 @@ impl Session {
         self.capture_frames(std::slice::from_ref(photo), view)
     }
 
-    /// Several exposures of one view, all of the same rows and columns, as one object of
+    /// Several exposures of one view, two or more, all of the same rows and columns, as one object of
     /// [`SopClass::MultiFrameTrueColorSc`]. Grey ones get neutral colour there (see [`PreparedPhoto::in_colour`]).
     ///
     /// # Errors
