@@ -144,7 +144,7 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Part {
     /// Marker or chunk (`APP1`, `tEXt`), `item` for everything in a HEIC, or `trailer`.
-    pub part: String,
+    pub part: &'static str,
     /// What it holds: `exif`, `xmp`, `icc`, `second-picture` ...
     pub class: &'static str,
     /// From the start of the file; of what is kept, from the start of the clean stream.
