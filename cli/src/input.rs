@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use moulage::PhotoError;
@@ -41,7 +42,9 @@ pub(crate) fn pixels(path: &Path, limits: &Limits) -> Result<DecodedPng, Failure
     bounds.max_image_height = Some(limits.side);
     bounds.max_alloc = Some(limits.decoded_bytes);
     reader.limits(bounds);
-    let picture = match reader.decode().map_err(undecodable)? {
+    // Another library's decoder: should it panic, the photo is refused and the others go on.
+    let decoded = catch_unwind(AssertUnwindSafe(|| reader.decode())).map_err(|_| PhotoError::Undecodable)?;
+    let picture = match decoded.map_err(undecodable)? {
         image::DynamicImage::ImageRgb8(rgb) => rgb,
         // Decoders add an opaque channel; one that is not opaque is not what a camera made.
         image::DynamicImage::ImageRgba8(rgba) if rgba.pixels().all(|pixel| pixel.0[3] == 255) => {

@@ -12,7 +12,7 @@ use crate::input;
 #[derive(Args)]
 #[command(next_help_heading = "Picture")]
 pub(crate) struct PictureArgs {
-    /// A photo that cannot be set upright without loss: encode it again, trim at most 15 pixels a side, or refuse it
+    /// A photo that cannot be set upright without loss: encode it again, trim the incomplete blocks, or refuse it
     #[arg(long, value_name = "POLICY", default_value = "reencode", value_parser = choice(TURN))]
     turn: TurnPolicy,
     /// What shows through transparent pixels

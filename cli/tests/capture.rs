@@ -92,7 +92,8 @@ fn classes_and_transfer_syntaxes() {
             args.extend(["--light-source-polarization", "polarized", "--immersion-media", "alcohol"]);
             args.extend(["--optical-magnification-factor", "10", "--emitter-color-temperature", "5500"]);
         }
-        let ran = place.capture(&["a.jpg"], &args);
+        let photos = if expected == SopClass::MultiFrameTrueColorSc { &["a.jpg", "a.jpg"][..] } else { &["a.jpg"] };
+        let ran = place.capture(photos, &args);
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{class}");
         let object = only_object(&place);
         let checked = dicom::check(&object).unwrap();

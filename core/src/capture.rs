@@ -40,6 +40,7 @@ pub struct Session {
     series: Vec<Series>,
 }
 
+#[derive(Clone)]
 struct Series {
     sop_class: SopClass,
     uid: String,
@@ -83,11 +84,12 @@ impl Session {
         self.capture_frames(std::slice::from_ref(photo), view)
     }
 
-    /// Several exposures of one view, all of the same rows and columns, as one object of
+    /// Several exposures of one view, two or more, all of the same rows and columns, as one object of
     /// [`SopClass::MultiFrameTrueColorSc`]. Grey ones get neutral colour there (see [`PreparedPhoto::in_colour`]).
     ///
     /// # Errors
-    /// As [`Session::capture`]; [`crate::DicomError::Frames`] for frames that cannot be one object.
+    /// As [`Session::capture`]; [`crate::DicomError::Frames`] for frames that cannot be one object;
+    /// [`CaptureError::Photo`] when a grey stream cannot be read again, a bug of ours.
     pub fn capture_frames(&mut self, photos: &[PreparedPhoto], view: &View) -> Result<Instance, CaptureError> {
         let now = self.clock.now();
         let mut coloured = Vec::new();
@@ -95,9 +97,13 @@ impl Session {
             coloured = photos.iter().map(PreparedPhoto::in_colour).collect::<Result<_, _>>()?;
         }
         let photos = if coloured.is_empty() { photos } else { &coloured };
-        let at = self.series(view.sop_class)?;
-        let series = &self.series[at];
-        let instance_number = series.instances + 1;
+        let begun = self.series.iter().position(|series| series.sop_class == view.sop_class);
+        let mut series = match begun {
+            Some(at) => self.series[at].clone(),
+            None => Series { sop_class: view.sop_class, uid: uid::mint(&*self.randomness)?, instances: 0 },
+        };
+        series.instances += 1;
+        let at = begun.unwrap_or(self.series.len());
         let instance = dicom::build(dicom::Capture {
             patient: &self.patient,
             encounter: &self.encounter,
@@ -108,21 +114,16 @@ impl Session {
             series_instance_uid: &series.uid,
             series_number: at as u32 + 1,
             sop_instance_uid: uid::mint(&*self.randomness)?,
-            instance_number,
+            instance_number: series.instances,
             begun: self.begun,
             now,
         })?;
-        self.series[at].instances = instance_number;
-        Ok(instance)
-    }
-
-    /// Where the series of that class is; it begins with its first object.
-    fn series(&mut self, sop_class: SopClass) -> Result<usize, CaptureError> {
-        if let Some(at) = self.series.iter().position(|series| series.sop_class == sop_class) {
-            return Ok(at);
+        // A capture that failed begins no series and counts no instance.
+        match self.series.get_mut(at) {
+            Some(known) => *known = series,
+            None => self.series.push(series),
         }
-        self.series.push(Series { sop_class, uid: uid::mint(&*self.randomness)?, instances: 0 });
-        Ok(self.series.len() - 1)
+        Ok(instance)
     }
 }
 

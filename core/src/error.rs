@@ -14,7 +14,8 @@ pub enum PhotoError {
     /// HEIC without decoded pixels.
     #[error("heic is decoded by the phone: hand over its pixels together with the file")]
     HeicNeedsPixels,
-    /// A JPEG process that is not read, named (`arithmetic`, `lossless`, `hierarchical`, `12-bit`).
+    /// A JPEG process that is not read, named (`arithmetic`, `lossless`, `hierarchical`, `12-bit`), or that baseline
+    /// cannot write (`16-bit quantisation`).
     #[error("unsupported jpeg coding: {0}")]
     UnsupportedCoding(&'static str),
     /// Colour whose meaning is unknown or unsupported.
@@ -62,7 +63,7 @@ pub enum Limit {
     Pixels,
     /// Bytes of the file.
     FileBytes,
-    /// Bytes of decoded samples held at once.
+    /// Bytes of coefficients or samples in one step.
     DecodedBytes,
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! camera file --> photo::prepare --> PreparedPhoto + ScrubReport
 //!                                        |
-//!   Patient + Encounter --> Session --capture(AnatomicSite)--> Instance --> checked DICOM Part 10 bytes
+//!   Patient + Encounter --> Session --capture(photo, View)--> Instance: checked DICOM Part 10 bytes
 //! ```
 //!
 //! [`capture::Session`] is the only way to an object: no photo becomes DICOM without a patient and an encounter.
@@ -18,3 +18,8 @@ pub mod photo;
 
 pub use capture::{Device, Session, View};
 pub use error::{CaptureError, DicomError, PatientError, PhotoError};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use chrono::{DateTime, FixedOffset};
 use moulage::clock::{Clock, Randomness, RandomnessUnavailable};
-use moulage::dicom::{Dermoscopy, Polarization, SopClass};
+use moulage::dicom::{Dermoscopy, Instance, Polarization, SopClass};
 use moulage::patient::{Encounter, Laterality, Patient, Sex, SiteList};
-use moulage::{Device, Session, View};
+use moulage::photo::PreparedPhoto;
+use moulage::{CaptureError, Device, Session, View};
 
 struct Still;
 
@@ -67,4 +68,13 @@ pub fn view(sop_class: SopClass) -> View {
         SiteList::standard().site("heel").and_then(|site| site.on(Laterality::Left)).expect("the heel has two sides");
     let dermoscopy = Dermoscopy { light_source_polarization: Some(Polarization::Polarized), ..Dermoscopy::default() };
     View { sop_class, dermoscopy, ..View::of(site) }
+}
+
+/// The photo as an object of that class; as two frames where one is not enough.
+///
+/// # Errors
+/// As [`Session::capture`].
+pub fn object(session: &mut Session, photo: &PreparedPhoto, sop_class: SopClass) -> Result<Instance, CaptureError> {
+    let frames = if sop_class == SopClass::MultiFrameTrueColorSc { 2 } else { 1 };
+    session.capture_frames(&vec![photo.clone(); frames], &view(sop_class))
 }

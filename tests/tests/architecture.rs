@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("upload", &["outbox"]),
 ];
 
-const ROOT: [&str; 23] = [
+const ROOT: [&str; 24] = [
     ".ci",
     ".gitignore",
     "CHANGELOG.md",
@@ -29,6 +29,7 @@ const ROOT: [&str; 23] = [
     "Cargo.toml",
     "LICENSE-APACHE",
     "LICENSE-MIT",
+    "NOTICE",
     "Package.swift",
     "README.md",
     "SECURITY.md",

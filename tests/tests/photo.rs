@@ -1,5 +1,7 @@
 //! `photo::prepare` on every made photograph, judged by libjpeg-turbo and by readers of our own.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use moulage::PhotoError;
 use moulage::photo::{
     Derivation, Pixels, PrepareOptions, PreparedPhoto, ScrubReport, TurnPolicy, prepare, prepare_pixels,
@@ -236,7 +238,10 @@ fn a_stranger_in_any_segment_at_any_place_is_removed_and_reported() {
             "",
         ] {
             let stranger = segment(marker, format!("{name}LEAK_CANARY some text that belongs to nobody").as_bytes());
-            for source in [with_front(&plain, &[stranger.clone()]), with_back(&plain, &[stranger.clone()])] {
+            for source in [
+                with_front(&plain, std::slice::from_ref(&stranger)),
+                with_back(&plain, std::slice::from_ref(&stranger)),
+            ] {
                 let told = match prepared(&source) {
                     Ok((photo, report)) => {
                         let report = json(&report);

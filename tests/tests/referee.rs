@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use moulage::dicom::SopClass;
 use moulage::photo::{PrepareOptions, prepare};
 use moulage_tests::programs::{available, run};
-use moulage_tests::session::{CLASSES, IDENTITY, session, view};
+use moulage_tests::session::{self, CLASSES, IDENTITY, session};
 use moulage_tests::{Expected, Fixture, fixtures, leaks, oracle};
 use tempfile::TempDir;
 
@@ -50,8 +50,7 @@ static OBJECTS: LazyLock<Objects> = LazyLock::new(|| {
             prepare(&fixture.bytes, &PrepareOptions::default()).unwrap_or_else(|e| panic!("{}: {e}", fixture.name));
         let mut session = session();
         for class in CLASSES {
-            let instance = session
-                .capture(&photo, &view(class))
+            let instance = session::object(&mut session, &photo, class)
                 .unwrap_or_else(|e| panic!("{} as {}: {e}", fixture.name, class.key()));
             let path = folder.path().join(format!("{}.dcm", list.len()));
             std::fs::write(&path, instance.bytes()).unwrap();
@@ -186,7 +185,7 @@ fn the_same_session_gives_the_same_bytes() {
     let fixture = moulage_tests::fixtures::everything();
     let (photo, _) = prepare(&fixture.bytes, &PrepareOptions::default()).unwrap();
     for class in CLASSES {
-        let bytes = || session().capture(&photo, &view(class)).unwrap().into_bytes();
+        let bytes = || session::object(&mut session(), &photo, class).unwrap().into_bytes();
         assert!(bytes() == bytes(), "{}", class.key());
     }
 }

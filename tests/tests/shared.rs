@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use moulage::dicom::SopClass;
 use moulage::photo::{Colour, PrepareOptions, PreparedPhoto, prepare};
 use moulage_tests::programs::{available, run, shared};
-use moulage_tests::session::{CLASSES, session, view};
+use moulage_tests::session::{self, CLASSES};
 use tempfile::TempDir;
 
 /// Runs shared/referee/upright.py for each pair of a source and an object, in one process.
@@ -126,10 +126,7 @@ fn code(kind: &str) -> &str {
 }
 
 fn object(photo: &PreparedPhoto, class: SopClass, folder: &Path, name: &str) -> PathBuf {
-    // Two frames: of one, check_object.py asks for a FrameIncrementPointer that PS3.3 C.8.6.3 and dciodvfy do not want.
-    let frames = if class == SopClass::MultiFrameTrueColorSc { 2 } else { 1 };
-    let photos = vec![photo.clone(); frames];
-    let instance = session().capture_frames(&photos, &view(class)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let instance = session::object(&mut session::session(), photo, class).unwrap_or_else(|e| panic!("{name}: {e}"));
     let path = folder.join(format!("{name}.dcm"));
     fs::write(&path, instance.bytes()).unwrap();
     path

@@ -135,6 +135,10 @@ impl Capture<'_> {
         if self.photos.len() > 1 && !multi_frame {
             return Err(DicomError::Frames("an object of this class holds one"));
         }
+        // Allowed by PS3.3, but validators do not agree on Frame Increment Pointer then.
+        if self.photos.len() == 1 && multi_frame {
+            return Err(DicomError::Frames("one frame alone is a secondary capture"));
+        }
         if self.photos.iter().any(|photo| (photo.rows(), photo.columns()) != (first.rows(), first.columns())) {
             return Err(DicomError::Frames("rows and columns differ"));
         }

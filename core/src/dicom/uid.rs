@@ -1,4 +1,4 @@
-//! Unique identifiers of the form 2.25.<UUID> (PS3.5 B.2).
+//! Unique identifiers of the form `2.25.<UUID>` (PS3.5 B.2).
 
 use crate::clock::{Randomness, RandomnessUnavailable};
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::coefficients::{Coefficients, Means, block_count};
 use super::frame::{Coding, Frame, Picture, Scan};
-use super::huffman::{BadBits, BitReader, DecodeTable, SkipTable};
+use super::huffman::{BadBits, BitReader, DecodeTable, SkipTable, is_ac};
 use super::limits::Limits;
 use super::orient::Turn;
 use super::transcode::turned_steps;
@@ -200,7 +200,8 @@ impl State {
     #[inline(always)]
     fn dc(&mut self, reader: &mut BitReader<'_>, table: &DecodeTable, slot: usize) -> Result<i16, BadBits> {
         let (size, difference) = reader.symbol_and_value(table)?;
-        if size > 15 {
+        // More than an 8-bit picture has (T.81 F.1.2.1).
+        if size > 11 {
             return Err(BadBits);
         }
         self.predicted[slot] += difference;
@@ -302,23 +303,23 @@ fn sequential_ac(
     let (mut k, mut mask) = (1_usize, 0_u64);
     while k < 64 {
         let (symbol, value) = local.symbol_and_value(table)?;
-        let run = usize::from(symbol >> 4);
-        if symbol & 15 == 0 {
-            if run < 15 {
-                break;
-            }
-            k += 16;
-            continue;
+        if symbol == 0 {
+            break;
         }
-        k += run;
-        let Some(&(at, sign)) = places.get(k) else { return Err(BadBits) };
-        block[usize::from(at & 63)] = (value as i16).wrapping_mul(sign);
-        mask |= 1 << (at & 63);
+        k += usize::from(symbol >> 4);
+        let Some(&(at, sign)) = places.get(k).filter(|_| is_ac(symbol)) else { return Err(BadBits) };
         k += 1;
+        if symbol != ZERO_RUN {
+            block[usize::from(at & 63)] = (value as i16).wrapping_mul(sign);
+            mask |= 1 << (at & 63);
+        }
     }
     *reader = local;
     Ok(mask)
 }
+
+/// Sixteen coefficients that are zero.
+const ZERO_RUN: u8 = 0xF0;
 
 fn shift(value: i32, low: u8) -> Result<i16, BadBits> {
     i16::try_from(value << low).map_err(|_| BadBits)

@@ -1,4 +1,4 @@
-//! The few facts of the EXIF that are worth keeping, by an explicit list (`exif_map.tsv`, policy keep).
+//! The few facts of the EXIF that are worth keeping, by an explicit list.
 //!
 //! Hostile EXIF (loops, huge counts, offsets outside) gives no facts; it is never a reason to refuse the photo.
 
@@ -38,7 +38,7 @@ pub enum FactValue {
 pub struct Fact {
     /// EXIF tag number, for example 0x829A (ExposureTime).
     pub tag: u16,
-    /// Its value, already within the range that `exif_map.tsv` gives.
+    /// Its value; one that is outside of its tag's range is no fact.
     pub value: FactValue,
 }
 

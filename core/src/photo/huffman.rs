@@ -93,6 +93,13 @@ impl DecodeTable {
     }
 }
 
+/// Is this a symbol of an AC coefficient of a sequential 8-bit picture (T.81 F.1.2.2)?
+#[inline(always)]
+pub(super) fn is_ac(symbol: u8) -> bool {
+    let size = symbol & 15;
+    size <= 10 && (size > 0 || symbol == 0 || symbol == 0xF0)
+}
+
 /// Steps over AC coefficients without their values, several at once.
 pub(super) struct SkipTable {
     /// For the next [`SKIP`] bits: what lies wholly in them.
@@ -123,11 +130,12 @@ impl SkipTable {
                 let size = u32::from(entry.symbol() & 15);
                 let (run, all) = (entry.symbol() >> 4, entry.code_bits() + size);
                 // Bits behind the window are unknown, and taken for zero: only what ends before them is known.
-                if entry.code_bits() == 0 || all > left {
+                // What no baseline picture has is left to the slow way.
+                if entry.code_bits() == 0 || all > left || !is_ac(entry.symbol()) {
                     break;
                 }
                 step.bits += all as u8;
-                step.ends = size == 0 && run < 15;
+                step.ends = size == 0 && run == 0;
                 // Beyond 63 in any case, when the runs are absurd.
                 step.advance = if step.ends { step.advance } else { step.advance.saturating_add(run + 1).min(64) };
             }
@@ -269,15 +277,12 @@ impl<'a> BitReader<'a> {
                 continue;
             }
             let (symbol, _) = self.symbol_and_value(table)?;
-            match (symbol >> 4, symbol & 15) {
-                (15, 0) => k += 16,
-                (_, 0) => return Ok(()),
-                (run, _) => {
-                    k += u32::from(run) + 1;
-                    if k > 64 {
-                        return Err(BadBits);
-                    }
-                }
+            if symbol == 0 {
+                return Ok(());
+            }
+            k += u32::from(symbol >> 4) + 1;
+            if !is_ac(symbol) || k > 64 {
+                return Err(BadBits);
             }
         }
         Ok(())

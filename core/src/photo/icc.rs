@@ -14,7 +14,7 @@ pub enum Primaries {
     Other,
 }
 
-/// An RGB input profile: device class `scnr`, PCS XYZ or Lab, no name, no date, profile ID zero.
+/// An RGB input profile: device class `scnr`, PCS XYZ or Lab, no text and no date of the source's, profile ID zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IccProfile {
     pub(crate) bytes: Vec<u8>,
@@ -43,7 +43,7 @@ pub enum IccProblem {
     ChunkMissing,
     /// Chunk numbers or counts contradict one another.
     ChunkOrder,
-    /// More than [`MAX_BYTES`].
+    /// More than 4 MiB.
     TooLarge,
     /// No ICC profile, or one that is cut off.
     NotAProfile,

@@ -126,7 +126,7 @@ fn metadata(stream: &Stream<'_>, picture: &Picture<'_>, meaning: SourceColour, l
     let trailer = &stream.file[stream.end..];
     if !trailer.is_empty() {
         let (offset, bytes) = (stream.end as u64, trailer.len() as u64);
-        metadata.removed.push(Part { part: "trailer".into(), class: trailer_class(trailer), offset, bytes });
+        metadata.removed.push(Part { part: "trailer", class: trailer_class(trailer), offset, bytes });
         metadata.other_pictures = trailer.windows(3).filter(|w| *w == [0xFF, 0xD8, 0xFF]).count() as u32;
     }
     metadata
@@ -154,7 +154,7 @@ pub(super) fn parts(jpeg: &[u8]) -> Result<Vec<Part>, PhotoError> {
 
 fn part(segment: &Segment<'_>, class: &'static str) -> Part {
     let bytes = 4 + segment.payload.len() + segment.entropy.range.len();
-    Part { part: markers::name(segment.marker).into(), class, offset: segment.offset as u64, bytes: bytes as u64 }
+    Part { part: markers::name(segment.marker), class, offset: segment.offset as u64, bytes: bytes as u64 }
 }
 
 /// What a picture is made of; nothing else is kept.

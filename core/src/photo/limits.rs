@@ -11,9 +11,11 @@ pub struct Limits {
     pub pixels: u64,
     /// Bytes of the file.
     pub file_bytes: u64,
-    /// Bytes of decoded samples held at once.
+    /// Bytes of coefficients or samples in one step. Each step is checked by itself: a picture that is encoded again
+    /// holds its old and its new coefficients, and a plane of samples, at once.
     pub decoded_bytes: u64,
-    /// Bytes of EXIF that are read; what lies behind them gives no facts, the photo itself is fine.
+    /// Bytes of an EXIF block that are read, from its beginning; what lies behind them gives no facts. Never refuses a
+    /// photo.
     pub exif_bytes: usize,
 }
 
@@ -50,7 +52,7 @@ impl Limits {
         Ok(())
     }
 
-    /// Checks what decoding would hold in memory.
+    /// Checks what one step would hold in memory.
     ///
     /// # Errors
     /// [`PhotoError::LimitExceeded`] with `decoded-bytes`.

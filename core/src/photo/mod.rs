@@ -120,7 +120,8 @@ impl PreparedPhoto {
         self.colour
     }
 
-    /// The camera's colour profile, made fit for (0028,2000).
+    /// The profile for (0028,2000): the camera's, made fit for it, or sRGB where there is none. A grey picture has
+    /// none.
     #[must_use]
     pub fn icc(&self) -> Option<&IccProfile> {
         self.icc.as_ref()
@@ -151,13 +152,16 @@ impl PreparedPhoto {
     }
 }
 
-/// What to do when a photo cannot be set upright by moving whole blocks.
+/// What to do when a JPEG in grey or Y Cb Cr cannot be set upright by moving whole blocks. Other pictures are encoded
+/// again in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TurnPolicy {
-    /// Decode, turn, encode with the source's own (transposed) quantisation tables. Recorded as DERIVED.
+    /// Decode, turn, quantise again. The steps are the source's own (transposed); those of a component whose blocks are
+    /// cut anew are halved until the error is small, which makes the stream larger. Recorded as DERIVED.
     #[default]
     Reencode,
-    /// Cut the incomplete blocks off (15 pixels at most a side) and turn the rest without loss. Recorded as DERIVED.
+    /// Cut the incomplete MCUs off (at most 15 pixels a side with sampling factors up to 2, 31 with 4) and turn the
+    /// rest without loss. Recorded as DERIVED. A picture that would vanish is encoded again.
     Trim,
     /// [`crate::PhotoError::NotLossless`].
     Refuse,

@@ -32,7 +32,7 @@ pub(crate) struct Png {
     /// R, G and B are equal by the file's own colour type.
     pub(crate) grey: bool,
     /// Every ancillary chunk, and `trailer` for what follows IEND: (type, offset from the start, bytes with framing).
-    pub(crate) chunks: Vec<(String, u64, u64)>,
+    pub(crate) chunks: Vec<(&'static str, u64, u64)>,
     /// It is animated; this is the default image.
     pub(crate) animated: bool,
 }
@@ -59,7 +59,7 @@ pub(crate) fn decode(file: &[u8], limits: &Limits, background: [u8; 3]) -> Resul
         return Err(PhotoError::Undecodable);
     }
     let [r, g, b] = background;
-    let has = |name: &str| chunks.others.iter().any(|(kind, ..)| kind == name);
+    let has = |name: &str| chunks.others.iter().any(|&(kind, ..)| kind == name);
     Ok(Png {
         width: header.width,
         height: header.height,
@@ -74,6 +74,15 @@ pub(crate) fn decode(file: &[u8], limits: &Limits, background: [u8; 3]) -> Resul
         animated: has("acTL"),
         chunks: chunks.others,
     })
+}
+
+/// An ancillary chunk's name; the four letters of one that no standard knows are the file's own words.
+fn name(kind: &[u8; 4]) -> &'static str {
+    const KNOWN: [&str; 20] = [
+        "acTL", "bKGD", "cHRM", "cICP", "cLLI", "eXIf", "fcTL", "fdAT", "gAMA", "hIST", "iCCP", "iTXt", "mDCV", "pHYs",
+        "sBIT", "sPLT", "sRGB", "tEXt", "tIME", "zTXt",
+    ];
+    KNOWN.into_iter().find(|known| known.as_bytes() == kind).unwrap_or("unknown chunk")
 }
 
 struct Header {
@@ -131,7 +140,7 @@ struct Chunks<'a> {
     transparency: bool,
     exif: Option<&'a [u8]>,
     cicp: Option<(u16, u16)>,
-    others: Vec<(String, u64, u64)>,
+    others: Vec<(&'static str, u64, u64)>,
 }
 
 impl<'a> Chunks<'a> {
@@ -161,7 +170,7 @@ impl<'a> Chunks<'a> {
                 chunks.needed.extend(whole);
             }
             if kind[0].is_ascii_lowercase() {
-                chunks.others.push((String::from_utf8_lossy(&kind).into_owned(), at, whole.len() as u64));
+                chunks.others.push((name(&kind), at, whole.len() as u64));
             } else if !is_needed {
                 return Err(malformed("png chunk"));
             }
@@ -177,7 +186,7 @@ impl<'a> Chunks<'a> {
                 b"IEND" => {
                     if !rest.is_empty() {
                         let trailer_at = (file.len() - rest.len()) as u64;
-                        chunks.others.push(("trailer".to_owned(), trailer_at, rest.len() as u64));
+                        chunks.others.push(("trailer", trailer_at, rest.len() as u64));
                     }
                     return Ok(chunks);
                 }
@@ -381,7 +390,7 @@ mod tests {
         assert_eq!(png.icc.as_deref(), Some(icc::srgb().bytes()));
         assert_eq!(png.exif.as_deref(), Some(b"MM\0*\0\0\0\x08\0\0".as_slice()));
         assert_eq!((png.srgb, png.animated, png.cicp), (true, true, Some((12, 13))));
-        let names: Vec<&str> = png.chunks.iter().map(|(name, ..)| name.as_str()).collect();
+        let names: Vec<&str> = png.chunks.iter().map(|&(name, ..)| name).collect();
         assert_eq!(names, ["iCCP", "sRGB", "cICP", "tEXt", "zTXt", "eXIf", "acTL", "trailer"]);
         for (name, at, bytes) in &png.chunks[..7] {
             assert_eq!(&file[*at as usize + 4..*at as usize + 8], name.as_bytes());

@@ -204,8 +204,7 @@ impl Metadata {
         }
         let pictures = ["thumbnail", "gain-map", "depth", "aux"];
         metadata.other_pictures = heic.other_items.iter().filter(|item| pictures.contains(&item.0)).count() as u32;
-        let part =
-            |&(class, offset, bytes): &(&'static str, u64, u64)| Part { part: "item".into(), class, offset, bytes };
+        let part = |&(class, offset, bytes): &(&'static str, u64, u64)| Part { part: "item", class, offset, bytes };
         metadata.removed = heic.other_items.iter().map(part).collect();
         if heic.bit_depth.is_some_and(|bits| bits > 8) {
             metadata.notes.push(Note::ReducedTo8Bit);
@@ -292,7 +291,7 @@ fn png_draft(file: &[u8], options: &PrepareOptions) -> Result<Draft, PhotoError>
     let png = png::decode(file, &options.limits, options.background)?;
     let mut metadata = Metadata::none(Format::Png, (png.width, png.height));
     let color_space = png.exif.as_deref().and_then(|tiff| metadata.take_exif(exif::read(tiff, &options.limits)));
-    let unreadable = png.icc.is_none() && png.chunks.iter().any(|(part, ..)| &**part == "iCCP");
+    let unreadable = png.icc.is_none() && png.chunks.iter().any(|&(part, ..)| part == "iCCP");
     let embedded = if unreadable { Some(Err(IccProblem::NotAProfile)) } else { png.icc.map(Ok) };
     if !png.grey {
         metadata.take_profile(embedded, png.srgb || color_space == Some(1));
@@ -301,7 +300,7 @@ fn png_draft(file: &[u8], options: &PrepareOptions) -> Result<Draft, PhotoError>
     metadata.removed = png
         .chunks
         .into_iter()
-        .map(|(part, offset, bytes)| Part { class: chunk_class(&part), part, offset, bytes })
+        .map(|(part, offset, bytes)| Part { class: chunk_class(part), part, offset, bytes })
         .collect();
     let notes = [
         (png.composited, Note::Composited),

@@ -1,6 +1,6 @@
 //! What was removed, what was kept, and whether a coefficient changed.
 //!
-//! Holds no patient data: names of markers, classes, numbers and digests, no byte of what was removed.
+//! Holds no patient data: names of markers and chunks, classes, numbers and digests, no content of what was removed.
 
 use serde::Serialize;
 
@@ -22,13 +22,14 @@ pub struct ScrubReport {
     pub upright: Option<Size>,
     /// What became of the picture.
     pub outcome: Outcome,
-    /// Is every quantised coefficient of the picture the camera's own?
+    /// Is every quantised coefficient of the picture the camera's own, and none cut off?
     pub lossless: bool,
-    /// SHA-256 of the entropy-coded data, before; only for JPEG.
+    /// SHA-256 of the entropy-coded data of all scans, before; only for JPEG.
     pub entropy_sha256_before: Option<String>,
-    /// SHA-256 of the entropy-coded data, after.
+    /// SHA-256 of the entropy-coded data of the clean stream; `None` when there is none.
     pub entropy_sha256_after: Option<String>,
-    /// Everything that was removed, in the file's order.
+    /// Every segment, chunk, item and trailer that is not of the picture, those of JPEG and PNG in the file's order.
+    /// Tables that no scan uses, and bytes inside of a scan, go without an entry.
     pub removed: Vec<Part>,
     /// The segments of the clean stream.
     pub kept: Vec<Part>,
@@ -36,9 +37,10 @@ pub struct ScrubReport {
     pub colour: ColourReport,
     /// What is known of the moment of capture.
     pub time: Time,
-    /// Was the place of capture in the EXIF? It is removed in any case.
+    /// Is the place of capture in the EXIF, as far as that could be read? It is removed in any case.
     pub position: bool,
-    /// Further pictures in the same file (second pictures, gain maps); removed.
+    /// Further pictures in the same file, removed: in a JPEG those that begin behind the first, in a HEIC thumbnails,
+    /// gain maps, depth and auxiliary pictures. Thumbnails inside of segments are not counted.
     pub other_pictures: u32,
     /// What a person may want to know besides.
     pub notes: Vec<Note>,
@@ -70,9 +72,9 @@ pub struct Size {
 /// The picture as the camera stored it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Source {
-    /// Bytes of the file.
+    /// Bytes of the file; of the buffer, when there is no file.
     pub bytes: u64,
-    /// SHA-256 of the file.
+    /// SHA-256 of the same bytes.
     pub sha256: String,
     /// Before any turn.
     pub size: Size,
@@ -105,7 +107,7 @@ pub enum Outcome {
     Moved,
     /// Samples were coded again.
     Reencoded(Why),
-    /// Rows or columns were cut off; the other coefficients are the camera's.
+    /// Rows or columns of the upright picture were cut off; the other coefficients are the camera's.
     Trimmed {
         /// Columns lost.
         columns: u16,
@@ -141,13 +143,13 @@ impl Outcome {
 /// A segment, chunk, box or trailer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Part {
-    /// Marker, chunk or box: `APP1`, `tEXt`, `trailer`.
-    pub part: String,
+    /// Marker or chunk (`APP1`, `tEXt`), `item` for everything in a HEIC, or `trailer`.
+    pub part: &'static str,
     /// What it holds: `exif`, `xmp`, `icc`, `second-picture` ...
     pub class: &'static str,
-    /// From the start of the file.
+    /// From the start of the file; of what is kept, from the start of the clean stream.
     pub offset: u64,
-    /// Its bytes, marker and length included.
+    /// Its bytes, marker and length included; of SOS, with the entropy-coded data.
     pub bytes: u64,
 }
 
@@ -166,9 +168,9 @@ pub struct ColourReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
-    /// The camera's own, as an input profile without names.
+    /// The camera's own, as an input profile without its texts; or one made for the colours that its code points name.
     Carried(Primaries),
-    /// The camera says sRGB, without a profile.
+    /// The file says sRGB without a profile, or the decoder of the phone converted to it.
     Srgb,
     /// Nothing says what the colours are: sRGB is assumed.
     SrgbAssumed,
@@ -194,18 +196,19 @@ pub enum Time {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Note {
-    /// There is EXIF that cannot be read: no facts were taken from it.
+    /// There is EXIF of which nothing could be read.
     ExifUnreadable,
     /// More than one EXIF segment: the first one counts.
     SeveralExif,
-    /// Orientation is no number from 1 to 8: the picture stays as stored.
+    /// Orientation in the EXIF is no number from 1 to 8: it is not followed.
     OrientationOutOfRange,
     /// Transparent pixels were laid on the background colour.
     Composited,
-    /// 16 bits a sample were reduced to 8.
+    /// More than 8 bits a sample were reduced to 8.
     ReducedTo8Bit,
     /// Only the default picture of an animation was taken.
     AnimationDropped,
-    /// The scan held bytes beyond its blocks; they are gone.
+    /// The scan of an upright baseline JPEG held bytes beyond its blocks; they are gone. Other scans are written anew
+    /// without a word.
     ScanTidied,
 }

@@ -70,7 +70,7 @@ fn an_upright_baseline_scan_is_copied_byte_by_byte() {
     let scan = stream.segments.iter().find(|s| s.marker == markers::SOS).unwrap();
     let data = &file[scan.entropy.range.clone()];
     assert!(photo.jpeg().windows(data.len()).any(|w| w == data));
-    assert_eq!(report.removed.iter().map(|p| &*p.part).collect::<Vec<_>>(), ["APP0"]);
+    assert_eq!(report.removed.iter().map(|p| p.part).collect::<Vec<_>>(), ["APP0"]);
 }
 
 #[test]
