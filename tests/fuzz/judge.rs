@@ -5,7 +5,10 @@ use moulage_tests::stream::read_clean;
 
 /// Limits that keep a run within libFuzzer's memory and time.
 pub fn options() -> PrepareOptions {
-    PrepareOptions { limits: Limits { pixels: 4_000_000, decoded_bytes: 64 << 20, ..Limits::default() }, ..PrepareOptions::default() }
+    PrepareOptions {
+        limits: Limits { pixels: 4_000_000, decoded_bytes: 64 << 20, ..Limits::default() },
+        ..PrepareOptions::default()
+    }
 }
 
 /// An error, or a clean stream that the library leaves as it is when it is given it again.
