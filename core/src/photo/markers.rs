@@ -43,6 +43,9 @@ pub(super) struct Stream<'a> {
     pub(super) end: usize,
 }
 
+/// A depth map in extended XMP takes some hundred.
+const MAX_SEGMENTS: usize = 4096;
+
 /// Reads the markers of `file`, which starts with SOI.
 pub(super) fn read(file: &[u8]) -> Result<Stream<'_>, PhotoError> {
     let mut segments = Vec::new();
@@ -61,7 +64,7 @@ pub(super) fn read(file: &[u8]) -> Result<Stream<'_>, PhotoError> {
             Some(&[high, low]) => usize::from(high) << 8 | usize::from(low),
             _ => return Err(PhotoError::Truncated(name(marker))),
         };
-        if length < 2 {
+        if length < 2 || segments.len() == MAX_SEGMENTS {
             return Err(malformed);
         }
         let payload = file.get(at + 2..at + length).ok_or(PhotoError::Truncated(name(marker)))?;
@@ -158,6 +161,13 @@ mod tests {
         for cut in 2..end {
             assert!(matches!(read(&MINIMAL[..cut]), Err(PhotoError::Truncated(_))), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn there_is_an_end_to_segments() {
+        let many = |count| [&b"\xff\xd8"[..], &b"\xff\xfe\0\x02".repeat(count), b"\xff\xd9"].concat();
+        assert_eq!(read(&many(MAX_SEGMENTS)).unwrap().segments.len(), MAX_SEGMENTS);
+        assert!(matches!(read(&many(MAX_SEGMENTS + 1)), Err(PhotoError::Malformed { part: "COM", .. })));
     }
 
     #[test]
