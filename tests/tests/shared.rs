@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use moulage::dicom::SopClass;
-use moulage::photo::{Colour, PrepareOptions, PreparedPhoto, prepare};
+use moulage::dicom::{SopClass, check};
+use moulage::photo::{Colour, Pixels, PrepareOptions, PreparedPhoto, Primaries, Profile, prepare, prepare_pixels};
+use moulage_tests::oracle;
 use moulage_tests::programs::{available, run, shared};
 use moulage_tests::session::{self, CLASSES};
 use tempfile::TempDir;
@@ -28,6 +29,15 @@ for line in sys.stdin:
         bad += 1
         print(source, said.getvalue(), sep='\\n')
 sys.exit(bad > 0)
+";
+
+/// Decodes each HEIC with libheif, as a phone does: upright, 8 bits, its own colours.
+const DECODE_HEIC: &str = "
+import sys
+import pillow_heif
+for source, target in zip(sys.argv[1::2], sys.argv[2::2]):
+    heif = pillow_heif.open_heif(source, convert_hdr_to_8bit=True)
+    heif.to_pillow().convert('RGB').save(target)
 ";
 
 const TOOLS: [&str; 7] = ["dciodvfy", "dcmftest", "dcmdump", "dcmj2pnm", "jpegtran", "bash", "python3"];
@@ -58,6 +68,52 @@ fn real_photos_become_objects_that_the_referee_passes() {
     }
     assert!(pairs.len() >= 90, "{} objects", pairs.len());
     judge(&shared, folder.path(), &pairs, &[]);
+}
+
+#[test]
+fn real_heics_follow_their_container_and_say_when_exif_contradicts_it() {
+    let Some(shared) = shared().filter(|_| available(&["python3", "djpeg"])) else { return };
+    let folder = TempDir::new().unwrap();
+    let rows: Vec<_> = table(&shared.join("photos/real/MANIFEST.tsv"))
+        .into_iter()
+        .filter(|row| row["coding"] == "hevc" && !row["file"].starts_with("canon-10bit-corrupted"))
+        .map(|row| {
+            (shared.join("photos/real").join(&row["file"]), folder.path().join(&row["file"]).with_extension("ppm"), row)
+        })
+        .collect();
+    let paths = rows.iter().flat_map(|(source, target, _)| [source.as_os_str(), target.as_os_str()]);
+    let output = run("python3", ["-c".as_ref(), DECODE_HEIC.as_ref()].into_iter().chain(paths), b"");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for (source, target, row) in &rows {
+        let name = &row["file"];
+        let (file, picture) = (fs::read(source).unwrap(), oracle::pnm(&fs::read(target).unwrap()));
+        let pixels = Pixels {
+            rgb: &picture.rgb,
+            width: picture.width as u32,
+            height: picture.height as u32,
+            stride: 3 * picture.width,
+            turned: true,
+            converted_to_srgb: false,
+        };
+        let (photo, report) =
+            prepare_pixels(&pixels, Some(&file), &PrepareOptions::default()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        // Quarter turns anticlockwise -> EXIF.
+        let container = [1, 8, 3, 6][row["irot"].parse().unwrap_or(0)];
+        assert_eq!(report.orientation.container, Some(container), "{name}");
+        let exif = row["exif_orientation"].parse().ok();
+        assert_eq!(report.orientation.conflict, exif.is_some_and(|exif: u16| exif != container), "{name}");
+        assert_eq!(
+            matches!(report.colour.profile, Profile::Carried(Primaries::DisplayP3)),
+            row["icc"] == "Display P3",
+            "{name}"
+        );
+        assert_eq!(report.position, row["has"].contains("gps-position"), "{name}");
+        let seen = oracle::decoded(photo.jpeg()).unwrap();
+        assert!(seen.difference(&picture).is_some_and(|error| error < 2.0), "{name}");
+        let instance = session::object(&mut session::session(), &photo, SopClass::VlPhotographic).unwrap();
+        check(instance.bytes()).unwrap_or_else(|findings| panic!("{name}: {findings:?}"));
+    }
+    assert_eq!(rows.len(), 6);
 }
 
 #[test]
