@@ -39,11 +39,12 @@ impl Coefficients {
             .collect();
         Ok(Self { frame, quantisation, components })
     }
+}
 
-    /// Mean values of the blocks.
-    pub(super) fn means(&self) -> Means {
-        let means = self.components.iter().map(|c| c.values.iter().step_by(64).copied().collect());
-        Means { planes: means.collect() }
+impl Coefficients {
+    /// AC symbols that they will take, about.
+    pub(super) fn symbols(&self) -> usize {
+        self.components.iter().flat_map(|c| &c.masks).map(|mask| mask.count_ones() as usize + 1).sum()
     }
 }
 
@@ -63,21 +64,35 @@ impl Means {
     pub(super) fn preview(&self, frame: &Frame, quantisation: &[Quantisation], colour: Colour) -> Preview {
         let (h_max, v_max) = (usize::from(frame.h_max()), usize::from(frame.v_max()));
         let (width, height) = (usize::from(frame.columns).div_ceil(8), usize::from(frame.rows).div_ceil(8));
-        let row = frame.mcus().0;
-        let mean = |i: usize, x: usize, y: usize| {
-            let c = &frame.components[i];
-            let (x, y) = (x * usize::from(c.h) / h_max, y * usize::from(c.v) / v_max);
-            let dc = self.planes[i][y * row * usize::from(c.h) + x];
-            f32::from(dc) * f32::from(quantisation[i][0]) / 8.0
-        };
+        let mcus = frame.mcus().0;
+        // For each component: its plane and row length, the block of each pixel of a row, and what a step is worth.
+        let planes: Vec<_> = frame
+            .components
+            .iter()
+            .zip(&self.planes)
+            .zip(quantisation)
+            .map(|((c, plane), steps)| {
+                let (h, v) = (usize::from(c.h), usize::from(c.v));
+                let blocks: Vec<usize> = (0..width).map(|x| x * h / h_max).collect();
+                (plane, mcus * h, v, blocks, f32::from(steps[0]) / 8.0)
+            })
+            .collect();
         let mut pixels: Vec<[u8; 3]> = Vec::with_capacity(width * height);
         for y in 0..height {
-            for x in 0..width {
-                let luma = mean(0, x, y) + 128.0;
-                pixels.push(match colour {
-                    Colour::Grey => [luma as u8; 3],
-                    Colour::YCbCr => super::colour::rgb(luma, mean(1, x, y), mean(2, x, y)),
-                });
+            let row = |i: usize| {
+                let (plane, length, v, blocks, step) = &planes[i];
+                let row = &plane[y * v / v_max * length..][..*length];
+                move |x: usize| f32::from(row[blocks[x]]) * step
+            };
+            match colour {
+                Colour::Grey => {
+                    let luma = row(0);
+                    pixels.extend((0..width).map(|x| [(luma(x) + 128.0) as u8; 3]));
+                }
+                Colour::YCbCr => {
+                    let (luma, cb, cr) = (row(0), row(1), row(2));
+                    pixels.extend((0..width).map(|x| super::colour::rgb(luma(x) + 128.0, cb(x), cr(x))));
+                }
             }
         }
         Preview { width: width as u32, height: height as u32, rgb: pixels.into_flattened() }

@@ -3,50 +3,31 @@
 //! Strict on purpose: a scan that ends early, a restart marker too many or a refinement that is missing is an error,
 //! because an archive would accept the broken picture without a word.
 
-use std::collections::HashMap;
-
 use super::coefficients::{Coefficients, Means, block_count};
 use super::frame::{Coding, Frame, Picture, Scan};
 use super::huffman::{BadBits, BitReader, DecodeTable, SkipTable, is_ac};
 use super::limits::Limits;
 use super::orient::Turn;
+use super::symbols::Symbols;
 use super::transcode::turned_steps;
 use crate::error::PhotoError;
 
-/// Decodes all scans of a picture, every coefficient into its place in the turned picture that `frame` describes (see
-/// [`Turn::frame`]).
-pub(super) fn decode(
-    picture: &Picture<'_>,
-    turn: Turn,
-    frame: Frame,
-    limits: &Limits,
-) -> Result<Coefficients, PhotoError> {
+/// Decodes all scans of a picture.
+pub(super) fn decode(picture: &Picture<'_>, limits: &Limits) -> Result<Coefficients, PhotoError> {
     plausible(picture)?;
-    let steps = picture.quantisation.iter().map(|steps| turned_steps(steps, turn)).collect();
-    let mut all = Coefficients::zero(frame, steps, limits)?;
-    let grids: Vec<(usize, usize)> = all.components.iter().map(|c| (c.across, c.masks.len() / c.across)).collect();
-    let places = turn.places();
+    let mut all = Coefficients::zero(picture.frame.clone(), picture.quantisation.clone(), limits)?;
+    let places = Turn::NONE.places();
     let progressive = picture.frame.coding == Coding::Progressive;
-    // Of blocks that are cut off; of progressive ones, which are refined, the picture itself is not much larger.
-    let mut dropped: HashMap<(usize, usize, usize), ([i16; 64], u64)> = HashMap::new();
     let mut progress = Progress::new(picture);
     for scan in &picture.scans {
         progress.enter(picture, scan)?;
         let tables = Tables::of(scan);
         let (start, end) = (usize::from(scan.spectral.0), usize::from(scan.spectral.1));
         let (high, low) = scan.approximation;
-        each_block(picture, scan, |reader, state, slot, component, at| {
-            let (block, mask) = match turn.target(at, grids[component]) {
-                Some((x, y)) => {
-                    let blocks = &mut all.components[component];
-                    let index = y * blocks.across + x;
-                    (&mut blocks.values.as_chunks_mut::<64>().0[index], &mut blocks.masks[index])
-                }
-                None => {
-                    let entry = dropped.entry((component, at.0, at.1)).or_insert(([0; 64], 0));
-                    (&mut entry.0, &mut entry.1)
-                }
-            };
+        each_block(picture, scan, |reader, state, slot, component, (x, y)| {
+            let blocks = &mut all.components[component];
+            let index = y * blocks.across + x;
+            let (block, mask) = (&mut blocks.values.as_chunks_mut::<64>().0[index], &mut blocks.masks[index]);
             if !progressive {
                 block[0] = state.dc(reader, tables.dc(slot)?, slot)?;
                 *mask = sequential_ac(reader, tables.ac(slot)?, &places, block)?;
@@ -62,17 +43,57 @@ pub(super) fn decode(
         })?;
     }
     progress.complete()?;
-    if progressive && turn != Turn::NONE {
-        // Refinement needs the coefficients in the stream's order: they move within their blocks at the end.
-        for blocks in &mut all.components {
-            for (block, mask) in blocks.values.as_chunks_mut::<64>().0.iter_mut().zip(&mut blocks.masks) {
-                settle(block, mask, &places);
-            }
-        }
-    }
     Ok(all)
 }
 
+/// The symbols of the turned picture that `frame` describes (see [`Turn::frame`]).
+pub(super) fn symbols(picture: &Picture<'_>, turn: Turn, frame: Frame, limits: &Limits) -> Result<Symbols, PhotoError> {
+    let steps = picture.quantisation.iter().map(|steps| turned_steps(steps, turn)).collect();
+    let places = turn.places();
+    let grid = |blocks: usize, across: usize| (across, blocks / across.max(1));
+    if picture.frame.coding == Coding::Progressive {
+        let mut stored = decode(picture, limits)?;
+        let mut all = Symbols::new(frame, steps, stored.symbols(), limits)?;
+        for (component, blocks) in stored.components.iter_mut().enumerate() {
+            let turned = grid(all.components[component].dc.len(), all.components[component].across);
+            let values = blocks.values.as_chunks_mut::<64>().0;
+            for (index, (block, mask)) in values.iter_mut().zip(&mut blocks.masks).enumerate() {
+                if let Some((x, y)) = turn.target((index % blocks.across, index / blocks.across), turned) {
+                    settle(block, mask, &places);
+                    all.set(component, y * turned.0 + x, block, *mask)?;
+                }
+            }
+        }
+        return Ok(all);
+    }
+    plausible(picture)?;
+    // About six bits a symbol.
+    let bytes: usize = picture.scans.iter().map(|scan| scan.entropy.len()).sum();
+    let mut all = Symbols::new(frame, steps, bytes + bytes / 2, limits)?;
+    let grids: Vec<(usize, usize)> = all.components.iter().map(|c| grid(c.dc.len(), c.across)).collect();
+    let mut progress = Progress::new(picture);
+    for scan in &picture.scans {
+        progress.enter(picture, scan)?;
+        let tables = Tables::of(scan);
+        let mut block = [0; 64];
+        each_block(picture, scan, |reader, state, slot, component, at| {
+            block[0] = state.dc(reader, tables.dc(slot)?, slot)?;
+            let mut mask = sequential_ac(reader, tables.ac(slot)?, &places, &mut block)?;
+            if let Some((x, y)) = turn.target(at, grids[component]) {
+                all.set(component, y * grids[component].0 + x, &block, mask).map_err(|_| BadBits)?;
+            }
+            while mask != 0 {
+                block[mask.trailing_zeros() as usize & 63] = 0;
+                mask &= mask - 1;
+            }
+            Ok(())
+        })?;
+    }
+    progress.complete()?;
+    Ok(all)
+}
+
+/// Puts the coefficients of a block in their places.
 fn settle(block: &mut [i16; 64], mask: &mut u64, places: &[(u8, i16); 64]) {
     let (old, mut left) = (*block, *mask);
     block[1..].fill(0);

@@ -7,6 +7,7 @@ use super::markers::{self, COM, DHT, DQT, DRI, SOS, Segment, Stream};
 use super::orient::Turn;
 use super::prepare::{self, Draft, JPEG, Metadata, sha256};
 use super::report::{ColourReport, Format, Note, Outcome, Part, ScrubReport, Size, Why};
+use super::symbols::Symbols;
 use super::{Colour, Limits, LossyStep, PrepareOptions, TurnPolicy, entropy, exif, icc, reencode, transcode};
 use crate::error::PhotoError;
 
@@ -20,10 +21,10 @@ pub(super) fn draft(file: &[u8], options: &PrepareOptions) -> Result<Draft, Phot
     let work = || match meaning {
         SourceColour::Grey | SourceColour::YCbCr => moved(&picture, metadata, report, options),
         _ => {
-            let source = entropy::decode(&picture, Turn::NONE, picture.frame.clone(), &options.limits)?;
+            let source = entropy::decode(&picture, &options.limits)?;
             let upright = reencode::converted(&source, meaning, metadata.turn, &options.limits)?;
             drop(source);
-            again(metadata, report, &picture, &upright, Why::Colour)
+            again(metadata, report, (&picture, &upright), Why::Colour, &options.limits)
         }
     };
     // The digests read nothing that the picture's way writes: they take the other core, where there is one.
@@ -42,10 +43,15 @@ pub(super) fn draft(file: &[u8], options: &PrepareOptions) -> Result<Draft, Phot
 
 /// The coefficients of a stream that was written here.
 pub(super) fn coefficients(jpeg: &[u8]) -> Result<Coefficients, PhotoError> {
-    let limits = Limits { side: u32::MAX, pixels: u64::MAX, decoded_bytes: u64::MAX, ..Limits::default() };
+    let limits = unlimited();
     let stream = markers::read(jpeg)?;
     let picture = frame::read(&stream, &limits)?;
-    entropy::decode(&picture, Turn::NONE, picture.frame.clone(), &limits)
+    entropy::decode(&picture, &limits)
+}
+
+/// For streams that were written here.
+pub(super) fn unlimited() -> Limits {
+    Limits { side: u32::MAX, pixels: u64::MAX, decoded_bytes: u64::MAX, ..Limits::default() }
 }
 
 /// A picture whose coefficients can stay what they are.
@@ -83,13 +89,13 @@ fn moved(
             Outcome::Trimmed { columns, rows }
         }
         _ => {
-            let source = entropy::decode(picture, Turn::NONE, frame.clone(), &options.limits)?;
+            let source = entropy::decode(picture, &options.limits)?;
             let upright = reencode::turned(&source, turn, &options.limits)?;
             drop(source);
-            return again(metadata, report, picture, &upright, Why::IncompleteBlocks);
+            return again(metadata, report, (picture, &upright), Why::IncompleteBlocks, &options.limits);
         }
     };
-    let upright = entropy::decode(picture, turn, whole, &options.limits)?;
+    let upright = entropy::symbols(picture, turn, whole, &options.limits)?;
     prepare::draft(metadata, report, &upright, Vec::new())
 }
 
@@ -97,16 +103,16 @@ fn moved(
 fn again(
     metadata: Metadata,
     mut report: ScrubReport,
-    picture: &Picture<'_>,
-    upright: &Coefficients,
+    (picture, upright): (&Picture<'_>, &Coefficients),
     why: Why,
+    limits: &Limits,
 ) -> Result<Draft, PhotoError> {
     report.outcome = Outcome::Reencoded(why);
     let frame = &picture.frame;
     let bytes: usize = picture.scans.iter().map(|scan| scan.entropy.len()).sum();
     let samples = f64::from(frame.columns) * f64::from(frame.rows) * frame.components.len() as f64;
     let earlier = LossyStep { ratio: samples / bytes.max(1) as f64, method: JPEG };
-    prepare::draft(metadata, report, upright, vec![earlier])
+    prepare::draft(metadata, report, &Symbols::of(upright, limits)?, vec![earlier])
 }
 
 fn metadata(stream: &Stream<'_>, picture: &Picture<'_>, meaning: SourceColour, limits: &Limits) -> Metadata {

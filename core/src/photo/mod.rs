@@ -22,6 +22,7 @@ mod prepare;
 mod recheck;
 mod reencode;
 mod report;
+mod symbols;
 #[cfg(test)]
 mod tests;
 mod transcode;

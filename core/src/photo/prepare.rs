@@ -1,6 +1,5 @@
 //! The way of a photo through this stage, by what its first bytes say it is.
 
-use super::coefficients::Coefficients;
 use super::colour::{DecidedBy, SourceColour};
 use super::exif::{self, ExifBlock};
 use super::icc::{self, IccProblem, IccProfile, Primaries};
@@ -8,6 +7,7 @@ use super::orient::Turn;
 use super::report::{
     ColourReport, Format, Note, Orientation, Outcome, Part, Profile, ScrubReport, Size, Source, Time, Why,
 };
+use super::symbols::Symbols;
 use super::transcode::{self, Clean};
 use super::{
     Colour, LossyStep, PhotoFacts, PrepareOptions, PreparedPhoto, Preview, heic, jpeg, png, recheck, reencode,
@@ -355,14 +355,14 @@ fn pixel_draft(
         .map(|(method, bytes)| LossyStep { ratio: ratio(columns, rows, raster.colour, bytes), method })
         .into_iter()
         .collect();
-    draft(metadata, report, &upright, earlier)
+    draft(metadata, report, &Symbols::of(&upright, &options.limits)?, earlier)
 }
 
-/// Writes coefficients that are upright already.
+/// Writes a picture that is upright already.
 pub(super) fn draft(
     metadata: Metadata,
     report: ScrubReport,
-    upright: &Coefficients,
+    upright: &Symbols,
     earlier: Vec<LossyStep>,
 ) -> Result<Draft, PhotoError> {
     let frame = &upright.frame;
@@ -382,7 +382,7 @@ impl PreparedPhoto {
             return Ok(self.clone());
         }
         let coefficients = reencode::in_colour(&jpeg::coefficients(&self.jpeg)?);
-        let clean = transcode::write(&coefficients)?;
+        let clean = transcode::write(&Symbols::of(&coefficients, &jpeg::unlimited())?)?;
         recheck::check(&clean.jpeg, self.rows, self.columns)?;
         let mut photo = Self { jpeg: clean.jpeg, colour: Colour::YCbCr, ..self.clone() };
         if let Some(last) = photo.lossy.last_mut() {

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::coefficients::Coefficients;
 use super::frame::{Frame, Picture, Quantisation, Scan, ZIGZAG};
 use super::huffman::{BitWriter, Bits, EncodeTable};
 use super::markers;
 use super::orient::Turn;
+use super::symbols::{OUT_OF_RANGE, Symbols, magnitude};
 use crate::error::PhotoError;
 
 /// A clean stream.
@@ -16,18 +16,14 @@ pub(super) struct Clean {
     pub(super) entropy: Range<usize>,
 }
 
-/// Writes coefficients as they are.
-pub(super) fn write(source: &Coefficients) -> Result<Clean, PhotoError> {
+/// Writes a picture with the codes that are best for it.
+pub(super) fn write(source: &Symbols) -> Result<Clean, PhotoError> {
     let frame = &source.frame;
-    let mut statistics = Statistics::default();
-    for part in in_parts(frame.mcus().1, |rows| {
-        let mut part = Statistics::default();
-        each_block(source, rows, &mut part).map(|()| part)
-    }) {
-        statistics.add(&part?);
-    }
+    let rows = frame.mcus().1;
+    let mut dc = [[0; 256]; 2];
+    each_block(source, 0..rows, |class, size, _, _| dc[class][size as usize & 255] += 1)?;
     let tables: Vec<(EncodeTable, EncodeTable)> = (0..frame.components.len().min(2))
-        .map(|i| (EncodeTable::optimal(&statistics.dc[i]), EncodeTable::optimal(&statistics.ac[i])))
+        .map(|i| (EncodeTable::optimal(&dc[i]), EncodeTable::optimal(&source.counts[i])))
         .collect();
 
     let mut jpeg = vec![0xFF, markers::SOI];
@@ -42,10 +38,7 @@ pub(super) fn write(source: &Coefficients) -> Result<Clean, PhotoError> {
     start_of_scan(&mut jpeg, frame, &selectors);
     let start = jpeg.len();
     let mut writer = BitWriter::new(jpeg);
-    for part in in_parts(frame.mcus().1, |rows| {
-        let mut coder = Coder { bits: Bits::default(), tables: &tables };
-        each_block(source, rows, &mut coder).map(|()| coder.bits)
-    }) {
+    for part in in_parts(rows, |rows| code(source, rows, &tables)) {
         writer.append(part?);
     }
     let mut jpeg = writer.finish();
@@ -138,62 +131,6 @@ fn start_of_scan(jpeg: &mut Vec<u8>, frame: &Frame, selectors: &[(u8, u8)]) {
     jpeg.extend([0, 63, 0]);
 }
 
-/// What is done with each symbol and its value bits.
-trait Symbols {
-    fn dc(&mut self, class: usize, size: u32, bits: u32);
-    fn ac(&mut self, class: usize, symbol: u8, size: u32, bits: u32);
-}
-
-struct Statistics {
-    dc: [[u32; 256]; 2],
-    ac: [[u32; 256]; 2],
-}
-
-impl Default for Statistics {
-    fn default() -> Self {
-        Self { dc: [[0; 256]; 2], ac: [[0; 256]; 2] }
-    }
-}
-
-impl Statistics {
-    fn add(&mut self, other: &Self) {
-        let all = |s: &Self| s.dc.into_iter().chain(s.ac).flatten().collect::<Vec<u32>>();
-        let sums = self.dc.iter_mut().chain(&mut self.ac).flatten();
-        sums.zip(all(other)).for_each(|(sum, count)| *sum += count);
-    }
-}
-
-impl Symbols for Statistics {
-    #[inline]
-    fn dc(&mut self, class: usize, size: u32, _: u32) {
-        self.dc[class][size as usize & 255] += 1;
-    }
-
-    #[inline]
-    fn ac(&mut self, class: usize, symbol: u8, _: u32, _: u32) {
-        self.ac[class][usize::from(symbol)] += 1;
-    }
-}
-
-struct Coder<'t> {
-    bits: Bits,
-    tables: &'t [(EncodeTable, EncodeTable)],
-}
-
-impl Symbols for Coder<'_> {
-    #[inline(always)]
-    fn dc(&mut self, class: usize, size: u32, bits: u32) {
-        let (code, length) = self.tables[class].0.codes[size as usize & 255];
-        self.bits.put(u32::from(code) << size | bits, u32::from(length) + size);
-    }
-
-    #[inline(always)]
-    fn ac(&mut self, class: usize, symbol: u8, size: u32, bits: u32) {
-        let (code, length) = self.tables[class].1.codes[usize::from(symbol)];
-        self.bits.put(u32::from(code) << size | bits, u32::from(length) + size);
-    }
-}
-
 /// Does the upper and the lower half of `rows` side by side, when there are many.
 fn in_parts<T: Send>(rows: usize, work: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {
     if rows < 32 {
@@ -209,8 +146,36 @@ fn in_parts<T: Send>(rows: usize, work: impl Fn(Range<usize>) -> T + Sync) -> Ve
     })
 }
 
-/// The blocks of some rows of MCUs in the order of an interleaved scan.
-fn each_block<S: Symbols>(source: &Coefficients, rows: Range<usize>, symbols: &mut S) -> Result<(), PhotoError> {
+/// The bits of some rows of MCUs.
+fn code(source: &Symbols, rows: Range<usize>, tables: &[(EncodeTable, EncodeTable)]) -> Result<Bits, PhotoError> {
+    let mut out = Bits::default();
+    each_block(source, rows, |class, size, bits, block| {
+        let (dc, ac) = &tables[class];
+        let mut put = |(code, length): (u16, u8), size: u32, bits: u32| {
+            out.put(u32::from(code) << size | bits, u32::from(length) + size);
+        };
+        put(dc.codes[size as usize & 255], size, bits);
+        match block {
+            Some((component, index)) => {
+                for symbol in source.ac(component, index) {
+                    let size = u32::from(symbol.symbol() & 15);
+                    put(ac.codes[usize::from(symbol.symbol())], size, symbol.bits());
+                }
+            }
+            // Padding may carry data of its own: written empty.
+            None => put(ac.codes[0], 0, 0),
+        }
+    })?;
+    Ok(out)
+}
+
+/// Calls `block(class, size, bits, where)` for the blocks of some rows of MCUs in the order of an interleaved scan, with
+/// the DC difference; `where` is component and index, `None` for padding.
+fn each_block(
+    source: &Symbols,
+    rows: Range<usize>,
+    mut block: impl FnMut(usize, u32, u32, Option<(usize, usize)>),
+) -> Result<(), PhotoError> {
     let frame = &source.frame;
     let mcus_across = frame.mcus().0;
     let layout: Vec<_> = frame
@@ -226,79 +191,33 @@ fn each_block<S: Symbols>(source: &Coefficients, rows: Range<usize>, symbols: &m
         // The last block before these rows, of each component.
         for ((dc, blocks), &(h, v, across, down)) in predicted.iter_mut().zip(&source.components).zip(&layout) {
             let (x, y) = ((mcus_across * h).min(across) - 1, (rows.start * v).min(down) - 1);
-            *dc = blocks.values[64 * (y * blocks.across + x)].into();
+            *dc = blocks.dc[y * blocks.across + x].into();
         }
     }
     for y in rows {
         for x in 0..mcus_across {
             for (component, &(h, v, across, down)) in layout.iter().enumerate() {
                 let blocks = &source.components[component];
-                let values = blocks.values.as_chunks::<64>().0;
                 for by in y * v..y * v + v {
                     for bx in x * h..x * h + h {
-                        if bx < across && by < down {
-                            let index = by * blocks.across + bx;
-                            let predicted = &mut predicted[component];
-                            block(symbols, class(component), &values[index], blocks.masks[index], predicted)?;
-                        } else {
-                            // Padding may carry data of its own: written empty.
-                            symbols.dc(class(component), 0, 0);
-                            symbols.ac(class(component), 0, 0, 0);
+                        if bx >= across || by >= down {
+                            block(class(component), 0, 0, None);
+                            continue;
                         }
+                        let index = by * blocks.across + bx;
+                        let dc = i32::from(blocks.dc[index]);
+                        let (size, bits) = magnitude(dc - predicted[component]);
+                        predicted[component] = dc;
+                        if size > 11 {
+                            return Err(OUT_OF_RANGE);
+                        }
+                        block(class(component), size, bits, Some((component, index)));
                     }
                 }
             }
         }
     }
     Ok(())
-}
-
-#[inline(always)]
-fn block<S: Symbols>(
-    symbols: &mut S,
-    class: usize,
-    values: &[i16; 64],
-    mut mask: u64,
-    predicted: &mut i32,
-) -> Result<(), PhotoError> {
-    let dc = i32::from(values[0]);
-    let (size, bits) = magnitude(dc - *predicted);
-    *predicted = dc;
-    if size > 11 {
-        return Err(OUT_OF_RANGE);
-    }
-    symbols.dc(class, size, bits);
-    let mut last = 0;
-    while mask != 0 {
-        let k = mask.trailing_zeros();
-        let mut run = k - last - 1;
-        while run > 15 {
-            symbols.ac(class, 0xF0, 0, 0);
-            run -= 16;
-        }
-        let (size, bits) = magnitude(values[k as usize & 63].into());
-        if size > 10 {
-            return Err(OUT_OF_RANGE);
-        }
-        symbols.ac(class, (run << 4 | size) as u8, size, bits);
-        last = k;
-        mask &= mask - 1;
-    }
-    if last < 63 {
-        symbols.ac(class, 0, 0, 0);
-    }
-    Ok(())
-}
-
-/// Larger than an 8-bit picture can have (T.81 F.1.2).
-const OUT_OF_RANGE: PhotoError = PhotoError::Malformed { part: "DCT coefficient", offset: 0 };
-
-/// Bits of the magnitude, and the value's bits (T.81 F.1.2.1).
-#[inline(always)]
-fn magnitude(value: i32) -> (u32, u32) {
-    let size = 32 - value.unsigned_abs().leading_zeros();
-    let bits = value.wrapping_add(value >> 31) as u32;
-    (size, bits & ((1 << size) - 1))
 }
 
 /// The tables of T.81 Annex K.1 for a quality of 1 to 100, in zigzag order: luma, chroma.
