@@ -42,9 +42,11 @@ impl Coefficients {
 }
 
 impl Coefficients {
-    /// AC symbols that they will take, about.
+    /// AC symbols that they will take, and some more for long runs of zeros.
     pub(super) fn symbols(&self) -> usize {
-        self.components.iter().flat_map(|c| &c.masks).map(|mask| mask.count_ones() as usize + 1).sum()
+        let masks = self.components.iter().flat_map(|c| &c.masks);
+        let symbols: usize = masks.map(|mask| mask.count_ones() as usize + 1).sum();
+        symbols + symbols / 8
     }
 }
 

@@ -52,9 +52,10 @@ pub(super) fn symbols(picture: &Picture<'_>, turn: Turn, frame: Frame, limits: &
     let places = turn.places();
     let grid = |blocks: usize, across: usize| (across, blocks / across.max(1));
     if picture.frame.coding == Coding::Progressive {
-        let mut stored = decode(picture, limits)?;
+        let stored = decode(picture, limits)?;
         let mut all = Symbols::new(frame, steps, stored.symbols(), limits)?;
-        for (component, blocks) in stored.components.iter_mut().enumerate() {
+        // One component after the other is let go.
+        for (component, mut blocks) in stored.components.into_iter().enumerate() {
             let turned = grid(all.components[component].dc.len(), all.components[component].across);
             let values = blocks.values.as_chunks_mut::<64>().0;
             for (index, (block, mask)) in values.iter_mut().zip(&mut blocks.masks).enumerate() {
