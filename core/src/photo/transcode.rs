@@ -20,10 +20,14 @@ pub(super) struct Clean {
 pub(super) fn write(source: &Symbols) -> Result<Clean, PhotoError> {
     let frame = &source.frame;
     let rows = frame.mcus().1;
-    let mut dc = [[0; 256]; 2];
-    each_block(source, 0..rows, |class, size, _, _| dc[class][size as usize & 255] += 1)?;
+    let (mut dc, mut ac) = ([[0; 256]; 2], source.counts);
+    each_block(source, 0..rows, |class, size, _, block| {
+        dc[class][size as usize & 255] += 1;
+        // Padding ends at once; its symbol is not among the picture's.
+        ac[class][0] += u32::from(block.is_none());
+    })?;
     let tables: Vec<(EncodeTable, EncodeTable)> = (0..frame.components.len().min(2))
-        .map(|i| (EncodeTable::optimal(&dc[i]), EncodeTable::optimal(&source.counts[i])))
+        .map(|i| (EncodeTable::optimal(&dc[i]), EncodeTable::optimal(&ac[i])))
         .collect();
 
     let mut jpeg = vec![0xFF, markers::SOI];
@@ -149,9 +153,11 @@ fn in_parts<T: Send>(rows: usize, work: impl Fn(Range<usize>) -> T + Sync) -> Ve
 /// The bits of some rows of MCUs.
 fn code(source: &Symbols, rows: Range<usize>, tables: &[(EncodeTable, EncodeTable)]) -> Result<Bits, PhotoError> {
     let mut out = Bits::default();
+    let mut uncoded = false;
     each_block(source, rows, |class, size, bits, block| {
         let (dc, ac) = &tables[class];
         let mut put = |(code, length): (u16, u8), size: u32, bits: u32| {
+            uncoded |= length == 0;
             out.put(u32::from(code) << size | bits, u32::from(length) + size);
         };
         put(dc.codes[size as usize & 255], size, bits);
@@ -166,7 +172,8 @@ fn code(source: &Symbols, rows: Range<usize>, tables: &[(EncodeTable, EncodeTabl
             None => put(ac.codes[0], 0, 0),
         }
     })?;
-    Ok(out)
+    // A bug of ours: the stream would be garbage that looks well from outside.
+    if uncoded { Err(PhotoError::CheckFailed("a symbol without a code")) } else { Ok(out) }
 }
 
 /// Calls `block(class, size, bits, where)` for the blocks of some rows of MCUs in the order of an interleaved scan, with
