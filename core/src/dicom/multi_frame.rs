@@ -8,10 +8,6 @@ use crate::error::DicomError;
 pub(super) fn write(object: &mut Attributes, frames: usize) -> Result<(), DicomError> {
     let frames = u32::try_from(frames).map_err(|_| DicomError::Frames("there are too many"))?;
     object.integer(tags::NUMBER_OF_FRAMES, frames)?;
-    // Type 1C of one frame: there is nothing to count up.
-    if frames == 1 {
-        return Ok(());
-    }
     object.pointer(tags::FRAME_INCREMENT_POINTER, tags::FRAME_LABEL_VECTOR)?;
     let labels: Vec<_> = (1..=frames).map(|frame| frame.to_string()).collect();
     object.texts(tags::FRAME_LABEL_VECTOR, &labels)

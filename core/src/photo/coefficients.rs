@@ -39,9 +39,7 @@ impl Coefficients {
             .collect();
         Ok(Self { frame, quantisation, components })
     }
-}
 
-impl Coefficients {
     /// AC symbols that they will take, and some more for long runs of zeros.
     pub(super) fn symbols(&self) -> usize {
         let masks = self.components.iter().flat_map(|c| &c.masks);

@@ -5,7 +5,7 @@
 
 use super::coefficients::{Coefficients, Means, block_count};
 use super::frame::{Coding, Frame, Picture, Scan};
-use super::huffman::{BadBits, BitReader, DecodeTable, SkipTable, is_ac};
+use super::huffman::{BadBits, BitReader, DecodeTable, END_OF_BLOCK, SkipTable, ZERO_RUN, is_ac};
 use super::limits::Limits;
 use super::orient::Turn;
 use super::symbols::Symbols;
@@ -18,10 +18,7 @@ pub(super) fn decode(picture: &Picture<'_>, limits: &Limits) -> Result<Coefficie
     let mut all = Coefficients::zero(picture.frame.clone(), picture.quantisation.clone(), limits)?;
     let places = Turn::NONE.places();
     let progressive = picture.frame.coding == Coding::Progressive;
-    let mut progress = Progress::new(picture);
-    for scan in &picture.scans {
-        progress.enter(picture, scan)?;
-        let tables = Tables::of(scan);
+    each_scan(picture, |scan, tables| {
         let (start, end) = (usize::from(scan.spectral.0), usize::from(scan.spectral.1));
         let (high, low) = scan.approximation;
         each_block(picture, scan, |reader, state, slot, component, (x, y)| {
@@ -40,9 +37,9 @@ pub(super) fn decode(picture: &Picture<'_>, limits: &Limits) -> Result<Coefficie
                 _ => refine_ac(reader, tables.ac(slot)?, state, (start, end, low), block, mask)?,
             }
             Ok(())
-        })?;
-    }
-    progress.complete()?;
+        })
+        .map(|_| ())
+    })?;
     Ok(all)
 }
 
@@ -50,13 +47,12 @@ pub(super) fn decode(picture: &Picture<'_>, limits: &Limits) -> Result<Coefficie
 pub(super) fn symbols(picture: &Picture<'_>, turn: Turn, frame: Frame, limits: &Limits) -> Result<Symbols, PhotoError> {
     let steps = picture.quantisation.iter().map(|steps| turned_steps(steps, turn)).collect();
     let places = turn.places();
-    let grid = |blocks: usize, across: usize| (across, blocks / across.max(1));
     if picture.frame.coding == Coding::Progressive {
         let stored = decode(picture, limits)?;
         let mut all = Symbols::new(frame, steps, stored.symbols(), limits)?;
         // One component after the other is let go.
         for (component, mut blocks) in stored.components.into_iter().enumerate() {
-            let turned = grid(all.components[component].dc.len(), all.components[component].across);
+            let turned = all.components[component].grid();
             let values = blocks.values.as_chunks_mut::<64>().0;
             for (index, (block, mask)) in values.iter_mut().zip(&mut blocks.masks).enumerate() {
                 if let Some((x, y)) = turn.target((index % blocks.across, index / blocks.across), turned) {
@@ -71,11 +67,8 @@ pub(super) fn symbols(picture: &Picture<'_>, turn: Turn, frame: Frame, limits: &
     // About six bits a symbol.
     let bytes: usize = picture.scans.iter().map(|scan| scan.entropy.len()).sum();
     let mut all = Symbols::new(frame, steps, bytes + bytes / 2, limits)?;
-    let grids: Vec<(usize, usize)> = all.components.iter().map(|c| grid(c.dc.len(), c.across)).collect();
-    let mut progress = Progress::new(picture);
-    for scan in &picture.scans {
-        progress.enter(picture, scan)?;
-        let tables = Tables::of(scan);
+    let grids: Vec<(usize, usize)> = all.components.iter().map(super::symbols::Blocks::grid).collect();
+    each_scan(picture, |scan, tables| {
         let mut block = [0; 64];
         each_block(picture, scan, |reader, state, slot, component, at| {
             block[0] = state.dc(reader, tables.dc(slot)?, slot)?;
@@ -88,9 +81,9 @@ pub(super) fn symbols(picture: &Picture<'_>, turn: Turn, frame: Frame, limits: &
                 mask &= mask - 1;
             }
             Ok(())
-        })?;
-    }
-    progress.complete()?;
+        })
+        .map(|_| ())
+    })?;
     Ok(all)
 }
 
@@ -119,15 +112,12 @@ pub(super) struct Walk {
 pub(super) fn walk(picture: &Picture<'_>, limits: &Limits) -> Result<Walk, PhotoError> {
     plausible(picture)?;
     limits.check_decoded(block_count(&picture.frame) as u64 * 2)?;
-    let mut progress = Progress::new(picture);
     let (across, down) = picture.frame.mcus();
     let plane = |c: &super::frame::Component| vec![0_i16; across * down * usize::from(c.h) * usize::from(c.v)];
     let mut planes: Vec<Vec<i16>> = picture.frame.components.iter().map(plane).collect();
     let rows: Vec<usize> = picture.frame.components.iter().map(|c| across * usize::from(c.h)).collect();
     let mut tidy = true;
-    for scan in &picture.scans {
-        progress.enter(picture, scan)?;
-        let tables = Tables::of(scan);
+    each_scan(picture, |scan, tables| {
         let skips: [Option<SkipTable>; 4] = std::array::from_fn(|i| tables.ac[i].as_ref().map(SkipTable::new));
         tidy &= each_block(picture, scan, |reader, state, slot, component, (x, y)| {
             planes[component][y * rows[component] + x] = state.dc(reader, tables.dc(slot)?, slot)?;
@@ -137,9 +127,22 @@ pub(super) fn walk(picture: &Picture<'_>, limits: &Limits) -> Result<Walk, Photo
             *reader = local;
             Ok(())
         })?;
-    }
-    progress.complete()?;
+        Ok(())
+    })?;
     Ok(Walk { means: Means { planes }, tidy })
+}
+
+/// Calls `scan` for every scan with its tables: those that are due and no other, until the picture is complete.
+fn each_scan<F>(picture: &Picture<'_>, mut scan: F) -> Result<(), PhotoError>
+where
+    F: FnMut(&Scan<'_>, &Tables) -> Result<(), PhotoError>,
+{
+    let mut progress = Progress::new(picture);
+    for next in &picture.scans {
+        progress.enter(picture, next)?;
+        scan(next, &Tables::of(next))?;
+    }
+    progress.complete()
 }
 
 /// Every block costs bits (a sixteenth is a bound that holds for every sampling and process). Less data than that
@@ -303,7 +306,7 @@ fn next_interval(data: &[u8], number: usize, restarts: usize) -> Option<(&[u8], 
     }
     let mut at = 0;
     loop {
-        at += data[at..].iter().position(|&byte| byte == 0xFF)?;
+        at += memchr::memchr(0xFF, &data[at..])?;
         let after = data[at..].iter().position(|&byte| byte != 0xFF)?;
         if data[at + after] != 0 {
             let due = data[at + after] == 0xD0 + (number % 8) as u8;
@@ -325,7 +328,7 @@ fn sequential_ac(
     let (mut k, mut mask) = (1_usize, 0_u64);
     while k < 64 {
         let (symbol, value) = local.symbol_and_value(table)?;
-        if symbol == 0 {
+        if symbol == END_OF_BLOCK {
             break;
         }
         k += usize::from(symbol >> 4);
@@ -339,9 +342,6 @@ fn sequential_ac(
     *reader = local;
     Ok(mask)
 }
-
-/// Sixteen coefficients that are zero.
-const ZERO_RUN: u8 = 0xF0;
 
 fn shift(value: i32, low: u8) -> Result<i16, BadBits> {
     i16::try_from(value << low).map_err(|_| BadBits)

@@ -93,11 +93,16 @@ impl DecodeTable {
     }
 }
 
+/// The AC symbol for "only zeros from here" (T.81 F.1.2.2).
+pub(super) const END_OF_BLOCK: u8 = 0;
+/// The AC symbol for sixteen zeros.
+pub(super) const ZERO_RUN: u8 = 0xF0;
+
 /// Is this a symbol of an AC coefficient of a sequential 8-bit picture (T.81 F.1.2.2)?
 #[inline(always)]
 pub(super) fn is_ac(symbol: u8) -> bool {
     let size = symbol & 15;
-    size <= 10 && (size > 0 || symbol == 0 || symbol == 0xF0)
+    size <= 10 && (size > 0 || symbol == END_OF_BLOCK || symbol == ZERO_RUN)
 }
 
 /// Steps over AC coefficients without their values, several at once.
@@ -277,7 +282,7 @@ impl<'a> BitReader<'a> {
                 continue;
             }
             let (symbol, _) = self.symbol_and_value(table)?;
-            if symbol == 0 {
+            if symbol == END_OF_BLOCK {
                 return Ok(());
             }
             k += u32::from(symbol >> 4) + 1;

@@ -6,7 +6,7 @@ use super::frame::{self, Coding, Picture};
 use super::markers::{self, COM, DHT, DQT, DRI, SOS, Segment, Stream};
 use super::orient::Turn;
 use super::prepare::{self, Draft, JPEG, Metadata, sha256};
-use super::report::{ColourReport, Format, Note, Outcome, Part, ScrubReport, Size, Why};
+use super::report::{ColourReport, Format, Note, Outcome, Part, ScrubReport, Why};
 use super::symbols::Symbols;
 use super::{Colour, Limits, LossyStep, PrepareOptions, TurnPolicy, entropy, exif, icc, reencode, transcode};
 use crate::error::PhotoError;
@@ -145,8 +145,7 @@ fn report(
     (source, decided_by): (SourceColour, DecidedBy),
 ) -> ScrubReport {
     let frame = &picture.frame;
-    let size = Size { columns: frame.columns.into(), rows: frame.rows.into() };
-    let mut report = metadata.report(stream.file, size);
+    let mut report = metadata.report(stream.file);
     report.source.coding = Some(frame.coding);
     report.source.sampling = Some(frame.sampling());
     report.colour = ColourReport { source, decided_by, ..report.colour };

@@ -36,7 +36,7 @@ pub fn inspect(file: &[u8], options: &PrepareOptions) -> Result<ScrubReport, Pho
     match prepare(file, options) {
         Err(PhotoError::HeicNeedsPixels) => {
             let draft = Metadata::of_heic(file, options)?;
-            let mut report = draft.report(file, Size { columns: draft.size.0, rows: draft.size.1 });
+            let mut report = draft.report(file);
             report.source.sha256 = sha256(&[file]);
             Ok(report)
         }
@@ -214,7 +214,8 @@ impl Metadata {
     }
 
     /// The report on a picture that is still to be made of this, without digests.
-    pub(super) fn report(&self, file: &[u8], size: Size) -> ScrubReport {
+    pub(super) fn report(&self, file: &[u8]) -> ScrubReport {
+        let size = Size { columns: self.size.0, rows: self.size.1 };
         ScrubReport {
             format: self.format,
             source: Source { bytes: file.len() as u64, sha256: String::new(), size, coding: None, sampling: None },
@@ -344,7 +345,7 @@ fn pixel_draft(
     let (columns, rows) = (side(raster.size.0)?, side(raster.size.1)?);
     let pixels = (raster.rgb, raster.stride);
     let upright = reencode::encoded(pixels, raster.colour, (columns, rows), metadata.turn, &options.limits)?;
-    let mut report = metadata.report(digested, Size { columns: metadata.size.0, rows: metadata.size.1 });
+    let mut report = metadata.report(digested);
     report.source.sha256 = sha256(&[digested]);
     report.outcome = Outcome::Reencoded(Why::NotJpeg);
     if raster.colour == Colour::Grey {

@@ -4,6 +4,7 @@
 
 use super::coefficients::{Coefficients, Means, block_count};
 use super::frame::{Frame, Quantisation};
+use super::huffman::{END_OF_BLOCK, ZERO_RUN};
 use super::limits::Limits;
 use crate::error::PhotoError;
 
@@ -14,8 +15,6 @@ pub(super) struct Symbol(u32);
 impl Symbol {
     /// Set on the last one of a block.
     const LAST: u32 = 1 << 31;
-    const END_OF_BLOCK: u8 = 0;
-    const ZERO_RUN: u8 = 0xF0;
 
     fn new(symbol: u8, bits: u32) -> Self {
         Self(u32::from(symbol) << 16 | bits)
@@ -42,6 +41,13 @@ pub(super) struct Blocks {
     pub(super) dc: Vec<i16>,
     /// Where each block's AC symbols begin.
     first: Vec<u32>,
+}
+
+impl Blocks {
+    /// Blocks across and down.
+    pub(super) fn grid(&self) -> (usize, usize) {
+        (self.across, self.dc.len() / self.across.max(1))
+    }
 }
 
 /// A picture as symbols.
@@ -107,7 +113,7 @@ impl Symbols {
             let k = mask.trailing_zeros();
             let mut run = k - last - 1;
             while run > 15 {
-                push(Symbol::ZERO_RUN, 0);
+                push(ZERO_RUN, 0);
                 run -= 16;
             }
             let (size, bits) = magnitude(values[k as usize & 63].into());
@@ -119,7 +125,7 @@ impl Symbols {
             mask &= mask - 1;
         }
         if last < 63 {
-            push(Symbol::END_OF_BLOCK, 0);
+            push(END_OF_BLOCK, 0);
         }
         if let Some(Symbol(word)) = self.ac.last_mut() {
             *word |= Symbol::LAST;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::frame::{Frame, Picture, Quantisation, Scan, ZIGZAG};
-use super::huffman::{BitWriter, Bits, EncodeTable};
+use super::huffman::{BitWriter, Bits, END_OF_BLOCK, EncodeTable};
 use super::markers;
 use super::orient::Turn;
 use super::symbols::{OUT_OF_RANGE, Symbols, magnitude};
@@ -24,7 +24,7 @@ pub(super) fn write(source: &Symbols) -> Result<Clean, PhotoError> {
     each_block(source, 0..rows, |class, size, _, block| {
         dc[class][size as usize & 255] += 1;
         // Padding ends at once; its symbol is not among the picture's.
-        ac[class][0] += u32::from(block.is_none());
+        ac[class][usize::from(END_OF_BLOCK)] += u32::from(block.is_none());
     })?;
     let tables: Vec<(EncodeTable, EncodeTable)> = (0..frame.components.len().min(2))
         .map(|i| (EncodeTable::optimal(&dc[i]), EncodeTable::optimal(&ac[i])))
@@ -169,7 +169,7 @@ fn code(source: &Symbols, rows: Range<usize>, tables: &[(EncodeTable, EncodeTabl
                 }
             }
             // Padding may carry data of its own: written empty.
-            None => put(ac.codes[0], 0, 0),
+            None => put(ac.codes[usize::from(END_OF_BLOCK)], 0, 0),
         }
     })?;
     // A bug of ours: the stream would be garbage that looks well from outside.
