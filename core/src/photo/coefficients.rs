@@ -61,7 +61,7 @@ pub(super) struct Means {
 
 impl Means {
     /// One pixel for every 8 x 8 of the picture that `frame` describes.
-    pub(super) fn preview(&self, frame: &Frame, quantisation: &[Quantisation], colour: Colour) -> Preview {
+    pub(super) fn preview(&self, frame: &Frame, quantisation: &[Quantisation]) -> Preview {
         let (h_max, v_max) = (usize::from(frame.h_max()), usize::from(frame.v_max()));
         let (width, height) = (usize::from(frame.columns).div_ceil(8), usize::from(frame.rows).div_ceil(8));
         let mcus = frame.mcus().0;
@@ -84,7 +84,7 @@ impl Means {
                 let row = &plane[y * v / v_max * length..][..*length];
                 move |x: usize| f32::from(row[blocks[x]]) * step
             };
-            match colour {
+            match frame.colour() {
                 Colour::Grey => {
                     let luma = row(0);
                     pixels.extend((0..width).map(|x| [(luma(x) + 128.0) as u8; 3]));

@@ -1,5 +1,6 @@
 //! Frame, tables and scans of a JPEG: what the segments before the entropy-coded data say.
 
+use super::Colour;
 use super::huffman::DecodeTable;
 use super::limits::Limits;
 use super::markers::{self, Segment, Stream};
@@ -50,6 +51,11 @@ impl Frame {
 
     pub(super) fn v_max(&self) -> u8 {
         self.components.iter().map(|c| c.v).max().unwrap_or(1)
+    }
+
+    /// What a clean picture of this frame holds.
+    pub(super) fn colour(&self) -> Colour {
+        if self.components.len() == 1 { Colour::Grey } else { Colour::YCbCr }
     }
 
     /// MCUs across and down in an interleaved scan.

@@ -8,7 +8,7 @@ use super::orient::Turn;
 use super::prepare::{self, Draft, JPEG, Metadata, sha256};
 use super::report::{ColourReport, Format, Note, Outcome, Part, ScrubReport, Why};
 use super::symbols::Symbols;
-use super::{Colour, Limits, LossyStep, PrepareOptions, TurnPolicy, entropy, exif, icc, reencode, transcode};
+use super::{Limits, LossyStep, PrepareOptions, TurnPolicy, entropy, exif, icc, reencode, transcode};
 use crate::error::PhotoError;
 
 /// Reads a JPEG and makes it upright and clean.
@@ -63,17 +63,15 @@ fn moved(
 ) -> Result<Draft, PhotoError> {
     let turn = metadata.turn;
     let frame = &picture.frame;
-    let colour = if frame.components.len() == 1 { Colour::Grey } else { Colour::YCbCr };
     if let (true, [scan]) = (turn == Turn::NONE && frame.coding == Coding::Baseline, &picture.scans[..]) {
         let walk = entropy::walk(picture, &options.limits)?;
         // SOF0 has two tables of each kind.
         let baseline = scan.components.iter().all(|&(_, dc, ac)| dc < 2 && ac < 2);
         if walk.tidy && baseline {
             report.outcome = Outcome::Unchanged;
-            let preview = walk.means.preview(frame, &picture.quantisation, colour);
+            let preview = walk.means.preview(frame, &picture.quantisation);
             let clean = transcode::copy(picture, scan)?;
-            let (rows, columns) = (frame.rows, frame.columns);
-            return Ok(Draft { metadata, report, clean, rows, columns, colour, earlier: Vec::new(), preview });
+            return Ok(Draft { metadata, report, clean, frame: frame.clone(), earlier: Vec::new(), preview });
         }
         if !walk.tidy {
             report.notes.push(Note::ScanTidied);

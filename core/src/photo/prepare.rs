@@ -2,6 +2,7 @@
 
 use super::colour::{DecidedBy, SourceColour};
 use super::exif::{self, ExifBlock};
+use super::frame::Frame;
 use super::icc::{self, IccProblem, IccProfile, Primaries};
 use super::orient::Turn;
 use super::report::{
@@ -245,9 +246,8 @@ pub(super) struct Draft {
     pub(super) metadata: Metadata,
     pub(super) report: ScrubReport,
     pub(super) clean: Clean,
-    pub(super) rows: u16,
-    pub(super) columns: u16,
-    pub(super) colour: Colour,
+    /// Of the upright picture.
+    pub(super) frame: Frame,
     /// Lossy steps before the stream itself.
     pub(super) earlier: Vec<LossyStep>,
     pub(super) preview: Preview,
@@ -255,7 +255,8 @@ pub(super) struct Draft {
 
 /// The second reading, and what only the finished stream tells.
 fn finish(draft: Draft) -> Result<(PreparedPhoto, ScrubReport), PhotoError> {
-    let Draft { metadata, mut report, clean, rows, columns, colour, earlier: mut lossy, preview } = draft;
+    let Draft { metadata, mut report, clean, frame, earlier: mut lossy, preview } = draft;
+    let (rows, columns, colour) = (frame.rows, frame.columns, frame.colour());
     recheck::check(&clean.jpeg, rows, columns)?;
     report.upright = Some(Size { columns: columns.into(), rows: rows.into() });
     report.lossless = report.outcome.derivation().is_none();
@@ -367,10 +368,9 @@ pub(super) fn draft(
     earlier: Vec<LossyStep>,
 ) -> Result<Draft, PhotoError> {
     let frame = &upright.frame;
-    let colour = if frame.components.len() == 1 { Colour::Grey } else { Colour::YCbCr };
-    let preview = upright.means().preview(frame, &upright.quantisation, colour);
+    let preview = upright.means().preview(frame, &upright.quantisation);
     let clean = transcode::write(upright)?;
-    Ok(Draft { metadata, report, clean, rows: frame.rows, columns: frame.columns, colour, earlier, preview })
+    Ok(Draft { metadata, report, clean, frame: frame.clone(), earlier, preview })
 }
 
 impl PreparedPhoto {
