@@ -1,7 +1,8 @@
 //! A photo in, an object out: `cargo run --example photo_to_dicom -- photo.jpg object.dcm`.
 
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, FixedOffset, Local};
 use moulage::patient::{Encounter, Laterality, Patient, SiteList};
@@ -12,6 +13,11 @@ struct LocalClock;
 impl clock::Clock for LocalClock {
     fn now(&self) -> DateTime<FixedOffset> {
         Local::now().fixed_offset()
+    }
+
+    fn elapsed(&self) -> Duration {
+        static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        BEGUN.elapsed()
     }
 }
 

@@ -1,12 +1,17 @@
 //! Ports for time and randomness, so that the same inputs give the same bytes.
 
+use std::time::Duration;
+
 use chrono::{DateTime, FixedOffset};
 use ring::rand::SecureRandom;
 
-/// Where the time comes from: the local time with its offset from UTC.
+/// Where the time comes from: the local time with its offset from UTC, and how much of it has passed.
 pub trait Clock: Send + Sync {
     /// This moment.
     fn now(&self) -> DateTime<FixedOffset>;
+
+    /// Time since some fixed moment of this process. Never goes back, whatever happens to [`Clock::now`]: what waits, waits by it.
+    fn elapsed(&self) -> Duration;
 }
 
 /// Where unpredictable bytes come from.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
 use moulage::clock::{Clock, Randomness, RandomnessUnavailable};
@@ -15,6 +16,10 @@ struct Still;
 impl Clock for Still {
     fn now(&self) -> DateTime<FixedOffset> {
         DateTime::parse_from_rfc3339("2026-03-14T09:26:53.589+01:00").expect("a moment")
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use chrono::NaiveDateTime;
 use dicom_core::header::Header;
@@ -33,6 +34,10 @@ impl Clock for TestClock {
         let mut now = self.0.lock().unwrap();
         *now += chrono::TimeDelta::seconds(1);
         *now
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
     }
 }
 
