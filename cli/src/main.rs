@@ -12,7 +12,6 @@ mod input;
 mod inspect;
 mod linkage;
 mod object;
-mod object_head;
 mod picture;
 mod report;
 mod sample;

@@ -280,3 +280,48 @@ impl CaptureError {
         }
     }
 }
+
+/// Why an audit log is not the one that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuditError {
+    /// The chain breaks at a record: it was altered, moved or put in, or the one before it is gone.
+    #[error("the chain breaks at record {record}")]
+    Broken {
+        /// Its number, from 0.
+        record: u64,
+    },
+    /// Records are missing at the end.
+    #[error("{records} records are left of {head}")]
+    Short {
+        /// How many are there.
+        records: u64,
+        /// How many there were.
+        head: u64,
+    },
+    /// The log ends inside a record: a crash left it. The records before it are whole.
+    #[error("the log ends inside record {record}")]
+    Torn {
+        /// Its number, from 0.
+        record: u64,
+    },
+    /// The head is damaged, altered, of another log, or made with another key.
+    #[error("the head is not of this log and key")]
+    Head,
+    /// A later version of this library wrote it.
+    #[error("a later version wrote it")]
+    UnknownVersion,
+}
+
+impl AuditError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Broken { .. } => "audit-broken",
+            Self::Short { .. } => "audit-short",
+            Self::Torn { .. } => "audit-torn",
+            Self::Head => "audit-head",
+            Self::UnknownVersion => "audit-unknown-version",
+        }
+    }
+}
