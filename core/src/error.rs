@@ -428,3 +428,49 @@ impl OutboxError {
         }
     }
 }
+
+/// Why nothing could be uploaded, or what was told about an upload could not be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UploadError {
+    /// A destination's URL is not `https://host[:port][/path]`.
+    #[error("not a base url")]
+    BaseUrl,
+    /// A destination without TLS that is not this machine.
+    #[error("without tls nothing is sent to another machine")]
+    PlainHttp,
+    /// Not an access token.
+    #[error("not an access token")]
+    Token,
+    /// The destination refused the access token, or that there was none.
+    #[error("the destination refused the access token")]
+    Unauthorized,
+    /// A background transfer would need the object in a file, unsealed.
+    #[error("only a sealed item may be in a file")]
+    PlaintextInFile,
+    /// Nothing of that name is under way.
+    #[error("no such upload is under way")]
+    UnknownUpload,
+    /// The destination demands the archive's commitment, and the archive gives none.
+    #[error("the archive knows no storage commitment")]
+    CommitmentUnsupported,
+    /// The outbox.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+}
+
+impl UploadError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BaseUrl => "base-url",
+            Self::PlainHttp => "plain-http",
+            Self::Token => "token",
+            Self::Unauthorized => "unauthorized",
+            Self::PlaintextInFile => "plaintext-in-file",
+            Self::UnknownUpload => "unknown-upload",
+            Self::CommitmentUnsupported => "commitment-unsupported",
+            Self::Outbox(e) => e.code(),
+        }
+    }
+}

@@ -17,6 +17,7 @@ pub mod outbox;
 pub mod patient;
 pub mod photo;
 pub mod seal;
+pub mod upload;
 
 pub use capture::{Device, Session, View};
 pub use error::{CaptureError, DicomError, PatientError, PhotoError};

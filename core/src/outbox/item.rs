@@ -151,6 +151,8 @@ pub enum Reason {
     OtherPatient,
     /// The archive lets this user not store it.
     AccessDenied,
+    /// The archive said several times that it stored it, and then did not have it.
+    Unconfirmed,
     /// The archive refuses it for another reason.
     Refused,
     /// The file was altered or cut.
@@ -180,6 +182,7 @@ impl Reason {
             Self::Conflict => "conflict",
             Self::OtherPatient => "other-patient",
             Self::AccessDenied => "access-denied",
+            Self::Unconfirmed => "unconfirmed",
             Self::Refused => "refused",
             Self::Damaged => "damaged",
             Self::UnknownVersion => "unknown-version",

@@ -321,6 +321,14 @@ impl Outbox {
             self.inner.tell(Some(id), Change::State(state));
         }
     }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.inner.clock.as_ref()
+    }
+
+    pub(crate) fn randomness(&self) -> &dyn Randomness {
+        self.inner.randomness.as_ref()
+    }
 }
 
 impl Inner {

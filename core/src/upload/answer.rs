@@ -244,7 +244,8 @@ impl Answer<'_> {
             _ => return Committed::Unclear,
         }
         let Some(answer) = dicom_json::store_answer(self.body) else { return Committed::Unclear };
-        let has = |of: &[SopReference]| of.iter().any(|sop| sop.sop_instance_uid.text() == Some(&ours.sop_instance_uid));
+        let has =
+            |of: &[SopReference]| of.iter().any(|sop| sop.sop_instance_uid.text() == Some(&ours.sop_instance_uid));
         match (has(answer.referenced.values()), has(answer.failed.values())) {
             (true, false) => Committed::Yes,
             (false, true) => Committed::No,
@@ -298,7 +299,9 @@ fn among(found: &[FoundInstance], ours: &Identity) -> Found {
         match it.patient_id.text() {
             None => Found::PatientUntold,
             Some(id) if id != ours.patient_id => Found::OtherPatient,
-            Some(_) if issuer.is_some_and(|issuer| elsewhere(it.issuer_of_patient_id.text(), issuer)) => Found::OtherPatient,
+            Some(_) if issuer.is_some_and(|issuer| elsewhere(it.issuer_of_patient_id.text(), issuer)) => {
+                Found::OtherPatient
+            }
             Some(_)
                 if elsewhere(it.study_instance_uid.text(), &ours.study_instance_uid)
                     || elsewhere(it.series_instance_uid.text(), &ours.series_instance_uid) =>

@@ -82,17 +82,17 @@ pub enum Policy {
     Sealed,
 }
 
-/// How sure it must be that the archive has a photo, from the weakest to the strongest. Each includes those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// How sure it must be that the archive has a photo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confirm {
     /// C0: the answer to storing it, 200 or 202, lists its SOP Instance UID and warns of nothing. Nobody asks whose chart it is in.
     Listed,
     /// C1: a query (QIDO-RS, PS3.18 10.6) finds it under the patient that it is of.
     Found,
-    /// C2: read back (WADO-RS, PS3.18 10.4), it is the same: the whole file, or everything behind its File Meta Information (PS3.10 7.1),
+    /// C2: C1, and read back (WADO-RS, PS3.18 10.4), it is the same: the whole file, or everything behind its File Meta Information (PS3.10 7.1),
     /// which an archive may write anew.
     Compared,
-    /// C3: the archive commits itself to keep it (PS3.18 13.4); after C1.
+    /// C3: C1, and the archive commits itself to keep it (PS3.18 13.4).
     Committed,
 }
 
@@ -116,7 +116,8 @@ fn host(authority: &str) -> Option<&str> {
 }
 
 fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -125,16 +126,46 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_reached_without_tls() {
-        for url in ["http://localhost:8042/dicom-web", "http://127.0.0.1", "HTTP://127.9.9.9/", "http://[::1]:80/x", "https://pacs.example/rs/"] {
+        for url in [
+            "http://localhost:8042/dicom-web",
+            "http://127.0.0.1",
+            "HTTP://127.9.9.9/",
+            "http://[::1]:80/x",
+            "https://pacs.example/rs/",
+        ] {
             assert!(Destination::new(url, Policy::Direct).is_ok(), "{url}");
         }
-        for url in ["http://pacs.example", "http://localhost.example", "http://128.0.0.1", "http://[::2]", "http://127.0.0.1.example/"] {
+        for url in [
+            "http://pacs.example",
+            "http://localhost.example",
+            "http://128.0.0.1",
+            "http://[::2]",
+            "http://127.0.0.1.example/",
+        ] {
             assert_eq!(Destination::new(url, Policy::Direct), Err(UploadError::PlainHttp), "{url}");
         }
         for url in [
-            "", "pacs.example", "ftp://x", "https://", "https:///x", "https://u@x", "https://x?y", "https://x#y", "https://x:0", "https://x:y",
-            "https://x:70000", "https://x y", "https://x/\n", "https://[::1", "https://[x]", "https://ä", "https://x/../y", "https://x//y", "http://127.0.0.1@evil",
-            "http://127.0.0.1\\@evil", "https://[::1]x",
+            "",
+            "pacs.example",
+            "ftp://x",
+            "https://",
+            "https:///x",
+            "https://u@x",
+            "https://x?y",
+            "https://x#y",
+            "https://x:0",
+            "https://x:y",
+            "https://x:70000",
+            "https://x y",
+            "https://x/\n",
+            "https://[::1",
+            "https://[x]",
+            "https://ä",
+            "https://x/../y",
+            "https://x//y",
+            "http://127.0.0.1@evil",
+            "http://127.0.0.1\\@evil",
+            "https://[::1]x",
         ] {
             assert_eq!(Destination::new(url, Policy::Direct), Err(UploadError::BaseUrl), "{url}");
         }

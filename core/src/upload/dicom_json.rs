@@ -211,8 +211,10 @@ mod tests {
 
     #[test]
     fn a_reason_is_read_as_number_and_as_text() {
-        for reason in ["272", "\"272\"", "\" 272\"", "272, null", "[272]", "-1", "70000", "2.5", "true", "{\"a\":[1]}"] {
-            let body = format!(r#"{{"00081198":{{"vr":"SQ","Value":[{{"00081197":{{"vr":"US","Value":[{reason}]}}}}]}}}}"#);
+        for reason in ["272", "\"272\"", "\" 272\"", "272, null", "[272]", "-1", "70000", "2.5", "true", "{\"a\":[1]}"]
+        {
+            let body =
+                format!(r#"{{"00081198":{{"vr":"SQ","Value":[{{"00081197":{{"vr":"US","Value":[{reason}]}}}}]}}}}"#);
             let answer = store_answer(body.as_bytes()).unwrap();
             let told = answer.failed.values()[0].failure_reason.number();
             assert_eq!(told, ["272", "\"272\"", "\" 272\""].contains(&reason).then_some(272), "{reason}");

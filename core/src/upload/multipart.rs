@@ -67,7 +67,8 @@ fn only_part<'a>(boundary: &str, body: &'a [u8]) -> Option<&'a [u8]> {
 /// A part that tells another type is another thing, for example a message for people.
 fn is_dicom(header: &[u8]) -> bool {
     let lines = header.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
-    let told = lines.filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let told =
+        lines.filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     told.is_none_or(|(_, value)| MediaType::read(value).is_some_and(|told| told.name == "application/dicom"))
 }
 
@@ -166,7 +167,9 @@ mod tests {
         ] {
             assert_eq!(dicom_part(of, body), None, "{}", String::from_utf8_lossy(body));
         }
-        for content_type in ["", "multipart/related", "multipart/related; boundary=", "text/html", "multipart/related; boundary=\"x"] {
+        for content_type in
+            ["", "multipart/related", "multipart/related; boundary=", "text/html", "multipart/related; boundary=\"x"]
+        {
             assert_eq!(dicom_part(content_type, b"--x\r\n\r\nDATA\r\n--x--"), None, "{content_type}");
         }
     }
