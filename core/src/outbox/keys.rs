@@ -116,6 +116,8 @@ impl Keys {
         for (name, made) in made {
             match self.open(held, &name, keystore, news) {
                 Ok(key) => {
+                    // Whoever made it may have died before its name was durable.
+                    self.storage.sync_folder("keys")?;
                     held.current = Some(Current { key, made, items: 0 });
                     return Ok(());
                 }

@@ -18,7 +18,11 @@ mod files;
 mod index;
 mod item;
 mod keys;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
