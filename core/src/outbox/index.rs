@@ -53,7 +53,7 @@ pub(super) enum Opener {
 
 impl Opener {
     pub(super) fn of(recipients: &Recipients) -> Self {
-        recipients.device.as_ref().map_or(Self::Institutions, |key| Self::Device(key.id().clone()))
+        recipients.device.as_ref().map_or(Self::Institutions, |key| Self::Device(*key.id()))
     }
 }
 

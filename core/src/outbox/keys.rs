@@ -33,6 +33,7 @@ struct Held {
     current: Option<Current>,
     open: BTreeMap<String, Arc<DeviceKey>>,
     lost: BTreeSet<String>,
+    unavailable: bool,
 }
 
 struct Current {
@@ -46,6 +47,7 @@ struct Current {
 pub(super) struct News {
     pub(super) made: bool,
     pub(super) lost: bool,
+    pub(super) unavailable: bool,
 }
 
 impl Keys {
@@ -65,23 +67,29 @@ impl Keys {
     pub(super) fn current(&self, news: &mut News) -> Result<Option<Arc<DeviceKey>>, OutboxError> {
         let Some(keystore) = &self.keystore else { return Ok(None) };
         let mut held = self.held();
+        let current = self.usable(&mut held, keystore.as_ref(), news);
+        news.unavailable = current.is_err() && !held.unavailable;
+        held.unavailable = current.is_err();
+        current.map(Some)
+    }
+
+    fn usable(&self, held: &mut Held, keystore: &dyn Keystore, news: &mut News) -> Result<Arc<DeviceKey>, OutboxError> {
         if held.current.is_none() {
-            self.find_current(&mut held, keystore.as_ref(), news)?;
+            self.find_current(held, keystore, news)?;
         }
         let now = self.now();
         let is_due = |current: &Current| age(current.made, now) > SECONDS_OF_USE || current.items >= ITEMS_OF_USE;
         if held.current.as_ref().is_none_or(is_due) {
-            match self.make(&mut held, keystore.as_ref(), now) {
+            match self.make(held, keystore, now) {
                 Ok(()) => news.made = true,
                 // An old key is better than none.
                 Err(e) if held.current.is_none() => return Err(e),
                 Err(_) => {}
             }
         }
-        Ok(held.current.as_mut().map(|current| {
-            current.items = current.items.saturating_add(1);
-            Arc::clone(&current.key)
-        }))
+        let current = held.current.as_mut().ok_or(OutboxError::Seal(SealError::NoRecipient))?;
+        current.items = current.items.saturating_add(1);
+        Ok(Arc::clone(&current.key))
     }
 
     /// The key of an item.
@@ -116,6 +124,8 @@ impl Keys {
         for (name, made) in made {
             match self.open(held, &name, keystore, news) {
                 Ok(key) => {
+                    // Whoever made it may have died before its name was durable.
+                    self.storage.sync_folder("keys")?;
                     held.current = Some(Current { key, made, items: 0 });
                     return Ok(());
                 }

@@ -18,7 +18,11 @@ mod files;
 mod index;
 mod item;
 mod keys;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -46,7 +50,7 @@ const LENT_FOR: Duration = Duration::from_secs(24 * 3600);
 const SEALING_ADDS: u64 = 256 * 1024;
 
 /// More than any item's file holds.
-const LARGEST_FILE: u64 = seal::LARGEST_OBJECT as u64 + SEALING_ADDS;
+const LARGEST_FILE: u64 = seal::LARGEST_SEALED as u64;
 
 /// How much may wait. The limits refuse new photos; they never push out old ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +77,7 @@ pub struct Parts {
     pub storage: Arc<dyn Storage>,
     /// Keeps the device's key; without one, items are sealed to the institutions alone.
     pub keystore: Option<Arc<dyn Keystore>>,
-    /// Who else can open every item. One whose certificate is not valid now is left out as long as another is valid.
+    /// Who else can open every item; see [`Recipients::check`] for those whose certificate is not valid now.
     pub institutions: Vec<Institution>,
     /// Signs every object, if there is one.
     pub signer: Option<Arc<dyn Signer>>,
@@ -367,9 +371,8 @@ impl Inner {
             self.tell(None, Change::Foreign { files });
         }
         let mut news = News::default();
-        if self.keys.current(&mut news).is_err() {
-            self.tell(None, Change::KeyUnavailable);
-        }
+        // Whether there is a key now matters to whoever adds.
+        let _ = self.keys.current(&mut news);
         self.tell_of_keys(news);
         self.inspect_all();
         let openers: Option<Vec<Opener>> = self.index().items.values().map(|known| known.opener.clone()).collect();
@@ -432,28 +435,20 @@ impl Inner {
         Ok(Room { inner: self, id })
     }
 
-    /// To whom a new item is sealed.
+    /// To whom a new item is sealed. Without the device's key it is the institutions alone.
     fn recipients(&self) -> Result<Recipients, OutboxError> {
         let now = self.clock.now();
-        let institutions: Vec<Institution> =
-            self.institutions.iter().filter(|one| one.check(now).is_ok()).cloned().collect();
-        if let (true, Some(first)) = (institutions.is_empty(), self.institutions.first()) {
-            first.check(now)?;
-        }
         let mut news = News::default();
-        let device = match self.keys.current(&mut news) {
-            Err(OutboxError::Seal(SealError::Keystore(_))) if !institutions.is_empty() => {
-                self.tell(None, Change::KeyUnavailable);
-                Ok(None)
-            }
-            key => key,
-        };
+        let device = self.keys.current(&mut news);
         self.tell_of_keys(news);
-        let device = device?;
-        if device.is_none() && institutions.is_empty() {
-            return Err(SealError::NoRecipient.into());
-        }
-        Ok(Recipients { device, institutions, signer: self.signer.clone() })
+        let (device, lacking) = match device {
+            Ok(device) => (device, None),
+            Err(e @ OutboxError::Seal(SealError::Keystore(_))) => (None, Some(e)),
+            Err(e) => return Err(e),
+        };
+        let recipients = Recipients { device, institutions: self.institutions.clone(), signer: self.signer.clone() };
+        recipients.check(now).map_err(|e| lacking.unwrap_or(e.into()))?;
+        Ok(recipients)
     }
 
     fn tell_of_keys(&self, news: News) {
@@ -462,6 +457,9 @@ impl Inner {
         }
         if news.made {
             self.tell(None, Change::KeyMade);
+        }
+        if news.unavailable {
+            self.tell(None, Change::KeyUnavailable);
         }
     }
 
@@ -558,7 +556,7 @@ impl Inner {
         };
         let reason = match sealed {
             Ok(head) => {
-                known.opener = Some(head.device_key.map_or(Opener::Institutions, Opener::Device));
+                known.opener = Some(head.device.map_or(Opener::Institutions, Opener::Device));
                 return None;
             }
             Err(SealError::UnknownVersion) => Reason::UnknownVersion,
