@@ -1,5 +1,6 @@
 //! Made photographs with known contents, and other people's programs as oracles, for the tests of all stages.
 
+pub mod authority;
 pub mod exif;
 pub mod fixtures;
 pub mod heic;
@@ -8,6 +9,7 @@ pub mod icc;
 pub mod jpeg;
 pub mod leaks;
 pub mod oracle;
+pub mod orthanc;
 pub mod png;
 pub mod programs;
 pub mod random;
