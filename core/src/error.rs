@@ -397,3 +397,165 @@ impl From<RandomnessUnavailable> for SealError {
         Self::NoRandomness
     }
 }
+
+/// Why the storage of the outbox did not do what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StorageError {
+    /// No room is left.
+    #[error("the storage is full")]
+    Full,
+    /// The folder does not belong to this program.
+    #[error("the storage may not be used")]
+    Denied,
+    /// Nothing can be written.
+    #[error("the storage is read-only")]
+    ReadOnly,
+    /// A file is not there.
+    #[error("a file of the storage is missing")]
+    Missing,
+    /// A file is there already.
+    #[error("a file of the storage is there already")]
+    Exists,
+    /// No further file can be opened now.
+    #[error("too many files are open")]
+    TooManyOpen,
+    /// A file is longer than any of ours.
+    #[error("a file of the storage is too large")]
+    TooLarge,
+    /// Reading, writing or making durable failed.
+    #[error("the storage failed")]
+    Failed,
+}
+
+impl StorageError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Full => "storage-full",
+            Self::Denied => "storage-denied",
+            Self::ReadOnly => "storage-read-only",
+            Self::Missing => "storage-missing",
+            Self::Exists => "storage-exists",
+            Self::TooManyOpen => "storage-too-many-open",
+            Self::TooLarge => "storage-too-large",
+            Self::Failed => "storage-failed",
+        }
+    }
+}
+
+/// Why the outbox did not take, give or erase an item. Unless the variant says otherwise, nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OutboxError {
+    /// The storage.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Sealing or opening, and the keys for it.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// As many items wait as may.
+    #[error("the outbox is full: at most {maximum} items")]
+    FullOfItems {
+        /// How many may.
+        maximum: u64,
+    },
+    /// As many bytes wait as may.
+    #[error("the outbox is full: at most {maximum} bytes")]
+    FullOfBytes {
+        /// How many may.
+        maximum: u64,
+    },
+    /// Too little room would be left on the device.
+    #[error("too little room on the device: {minimum} bytes must stay free")]
+    LowSpace {
+        /// How much must be left.
+        minimum: u64,
+    },
+    /// The object is larger than any that is taken.
+    #[error("the object is too large: at most {maximum} bytes")]
+    ObjectTooLarge {
+        /// The limit.
+        maximum: u64,
+    },
+    /// Adding failed, and so did undoing it: after a restart the item may be there.
+    #[error("adding failed, and it is not certain that nothing is left of it")]
+    NotUndone,
+    /// No item of that name.
+    #[error("no such item")]
+    NoSuchItem,
+    /// Somebody is at work with the item.
+    #[error("the item is in use")]
+    InUse,
+    /// The device cannot open the item: its key is lost, or it was sealed without one.
+    #[error("only the institution can open the item")]
+    Unopenable,
+    /// The operating system cannot be lent a file of this storage.
+    #[error("this storage has no files that can be lent")]
+    NotLendable,
+}
+
+impl OutboxError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Storage(e) => e.code(),
+            Self::Seal(e) => e.code(),
+            Self::FullOfItems { .. } => "outbox-full-of-items",
+            Self::FullOfBytes { .. } => "outbox-full-of-bytes",
+            Self::LowSpace { .. } => "low-space",
+            Self::ObjectTooLarge { .. } => "object-too-large",
+            Self::NotUndone => "not-undone",
+            Self::NoSuchItem => "no-such-item",
+            Self::InUse => "in-use",
+            Self::Unopenable => "unopenable",
+            Self::NotLendable => "not-lendable",
+        }
+    }
+}
+
+/// Why nothing could be uploaded, or what was told about an upload could not be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UploadError {
+    /// A destination's URL is not `https://host[:port][/path]`.
+    #[error("not a base url")]
+    BaseUrl,
+    /// A destination without TLS that is not this machine.
+    #[error("without tls nothing is sent to another machine")]
+    PlainHttp,
+    /// Not an access token.
+    #[error("not an access token")]
+    Token,
+    /// The destination refused the access token, or that there was none.
+    #[error("the destination refused the access token")]
+    Unauthorized,
+    /// A background transfer would need the object in a file, unsealed.
+    #[error("only a sealed item may be in a file")]
+    PlaintextInFile,
+    /// Nothing of that name is under way.
+    #[error("no such upload is under way")]
+    UnknownUpload,
+    /// The destination demands the archive's commitment, and the archive gives none.
+    #[error("the archive knows no storage commitment")]
+    CommitmentUnsupported,
+    /// The outbox.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+}
+
+impl UploadError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BaseUrl => "base-url",
+            Self::PlainHttp => "plain-http",
+            Self::Token => "token",
+            Self::Unauthorized => "unauthorized",
+            Self::PlaintextInFile => "plaintext-in-file",
+            Self::UnknownUpload => "unknown-upload",
+            Self::CommitmentUnsupported => "commitment-unsupported",
+            Self::Outbox(e) => e.code(),
+        }
+    }
+}

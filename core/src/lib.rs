@@ -13,9 +13,11 @@ pub mod capture;
 pub mod clock;
 pub mod dicom;
 pub mod error;
+pub mod outbox;
 pub mod patient;
 pub mod photo;
 pub mod seal;
+pub mod upload;
 
 pub use capture::{Device, Session, View};
 pub use error::{CaptureError, DicomError, PatientError, PhotoError};
