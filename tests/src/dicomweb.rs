@@ -162,7 +162,9 @@ impl Archive {
 
     fn retrieve(&self, request: &Request) -> Reply {
         let uid = request.path().last().copied().unwrap_or_default().to_owned();
-        let Some(object) = self.visible().find(|object| object.sop_instance_uid == uid) else { return Reply::empty(404) };
+        let Some(object) = self.visible().find(|object| object.sop_instance_uid == uid) else {
+            return Reply::empty(404);
+        };
         let kind = "multipart/related; type=\"application/dicom\"; boundary=archive";
         let head = b"--archive\r\ncontent-type: application/dicom\r\n\r\n";
         let body = [&head[..], &object.bytes, b"\r\n--archive--\r\n"].concat();
