@@ -8,6 +8,7 @@ mod clock;
 mod console;
 mod contact_sheet;
 mod failure;
+mod file_keystore;
 mod input;
 mod inspect;
 mod linkage;

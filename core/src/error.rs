@@ -560,6 +560,54 @@ impl UploadError {
     }
 }
 
+/// Why uploads over HTTP cannot go on. What goes wrong with one request is no error: the item waits, see [`crate::outbox::State`].
+#[cfg(feature = "http")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// No certificate authority to trust, or one that cannot be read.
+    #[error("no usable certificate authority")]
+    Roots,
+    /// A pin is not the base64 of a SHA-256 digest.
+    #[error("a pin is not a sha-256 digest in base64")]
+    Pin,
+    /// Fewer than two different pins.
+    #[error("two different pins are needed, one of them of a key in reserve")]
+    TooFewPins,
+    /// Our own certificate or its key cannot be read, or they do not belong together.
+    #[error("client certificate and key are not usable")]
+    ClientCertificate,
+    /// The proxy's URL.
+    #[error("the proxy's url is not usable")]
+    Proxy,
+    /// The system gives no thread, timer or socket.
+    #[error("no http client can be made")]
+    Client,
+    /// The token source has none.
+    #[error("no access token")]
+    NoToken,
+    /// The outbox, or the archive refuses every token.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+}
+
+#[cfg(feature = "http")]
+impl HttpError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Roots => "http-roots",
+            Self::Pin => "http-pin",
+            Self::TooFewPins => "http-too-few-pins",
+            Self::ClientCertificate => "http-client-certificate",
+            Self::Proxy => "http-proxy",
+            Self::Client => "http-client",
+            Self::NoToken => "http-no-token",
+            Self::Upload(error) => error.code(),
+        }
+    }
+}
+
 /// Why an audit log is not the one that was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuditError {

@@ -14,6 +14,8 @@
 mod answer;
 mod destination;
 mod dicom_json;
+#[cfg(feature = "http")]
+pub mod http;
 mod multipart;
 mod objects;
 mod task;
