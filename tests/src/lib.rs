@@ -1,6 +1,9 @@
 //! Made photographs with known contents, and other people's programs as oracles, for the tests of all stages.
 
+pub mod authority;
+pub mod dicomweb;
 pub mod exif;
+pub mod fault_server;
 pub mod fixtures;
 pub mod heic;
 pub mod hidden;
@@ -8,6 +11,7 @@ pub mod icc;
 pub mod jpeg;
 pub mod leaks;
 pub mod oracle;
+pub mod orthanc;
 pub mod png;
 pub mod programs;
 pub mod random;
