@@ -453,7 +453,7 @@ mod tests {
         assert_eq!(verdict(&[line], &head), Err(AuditError::Broken { record: 0 }));
         // A head is no record, and a record is no head.
         assert_eq!(verdict(&lines, &lines[0]), Err(AuditError::Head));
-        assert_eq!(verdict(&[head.clone()], &head), Err(AuditError::Broken { record: 0 }));
+        assert_eq!(verdict(std::slice::from_ref(&head), &head), Err(AuditError::Broken { record: 0 }));
     }
 
     #[test]
