@@ -221,7 +221,7 @@ struct Script {
     /// No byte is free on the disk once the photos are in.
     is_full: bool,
     troubles: u32,
-    /// One in so many steps ends in a power cut; 0: never.
+    /// All lives but one in so many end in a power cut; 0: none does.
     crash_rate: u64,
     most_crashes: u64,
     bug: Option<PlantedBug>,
@@ -242,7 +242,7 @@ impl Script {
             refuses_class: policy == Policy::Direct && !is_full && dice.one_in(4),
             is_full,
             troubles: TROUBLED,
-            crash_rate: 2,
+            crash_rate: 8,
             most_crashes: 12,
             bug,
         }
@@ -316,7 +316,7 @@ impl Trial {
             sealed: BTreeMap::new(),
         };
         Self {
-            machine: Machine::new(None),
+            machine: Machine::new(script.is_full.then(|| 600 + dice.below(2_500))),
             world: World::new(dice.below(u64::MAX)),
             archive,
             tally: Tally::default(),
@@ -359,7 +359,8 @@ impl Trial {
                 break;
             }
         }
-        let left = process.outbox.items().map_or(usize::MAX, |items| items.len());
+        drop(process);
+        let left = self.machine.files().iter().filter(|(path, _)| path.starts_with("items/")).count();
         for photo in 0..self.script.photos {
             let copies = self.archive.copies(photo);
             let acknowledged = self.acknowledged.contains(&photo);
@@ -397,7 +398,7 @@ impl Trial {
             Some((stop, loss)) => (stop, Some(loss)),
             None if self.script.crash_rate > 0
                 && self.tally.crashes < self.script.most_crashes
-                && self.dice.one_in(self.script.crash_rate) =>
+                && !self.dice.one_in(self.script.crash_rate) =>
             {
                 let stop = match self.dice.below(4) {
                     0 => Stop::Before(self.requests + 1 + self.dice.below(3)),
