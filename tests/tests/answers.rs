@@ -24,7 +24,7 @@ enum Variant {
 }
 
 #[test]
-fn i3_i4_i8_every_answer_leads_where_it_should() {
+fn i4_every_answer_leads_where_it_should() {
     let scenarios = scenarios();
     assert!(scenarios.len() >= 45);
     for scenario in &scenarios {

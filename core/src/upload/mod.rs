@@ -19,6 +19,8 @@ mod objects;
 #[cfg(test)]
 mod simulation;
 mod task;
+#[cfg(test)]
+mod tests;
 mod uploader;
 
 pub use destination::{Confirm, Destination, Policy};

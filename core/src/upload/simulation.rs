@@ -40,9 +40,9 @@ impl Dice {
 }
 
 /// Objects of one line: photo, class, UID.
-struct TinyObjects;
+pub(super) struct TinyObjects;
 
-fn tiny(photo: u64, class: &str, uid: &str) -> Vec<u8> {
+pub(super) fn tiny(photo: u64, class: &str, uid: &str) -> Vec<u8> {
     format!("{photo} {class} {uid}").into_bytes()
 }
 
@@ -547,7 +547,7 @@ fn row(name: &str, trials: u64, tally: &Tally, verdict: &str) {
 
 /// I3 and I7, wherever power fails and whatever network and archive do; and every mistake that could be made is found.
 #[test]
-fn i3_i7_nothing_is_lost_doubled_or_stuck_in_a_million_crashes() {
+fn i3_nothing_is_lost_doubled_or_stuck_in_a_million_crashes() {
     let wanted = std::env::var("MOULAGE_CRASHES").ok().and_then(|crashes| crashes.parse().ok()).unwrap_or(1_000_000);
     let (tally, trials) = many(0, None, |_, crashes| crashes >= wanted);
     row("sound build", trials, &tally, "clean");
@@ -567,7 +567,7 @@ fn each_planted_bug_is_caught() {
 
 /// One script, stopped at every place; and for every place of a coarser grid, stopped again at every place of what follows.
 #[test]
-fn i3_i7_every_place_where_power_can_fail() {
+fn i7_every_place_where_power_can_fail() {
     let mut crashes = 0;
     for (policy, refuses_class, is_full) in [
         (Policy::Direct, false, false),
