@@ -266,6 +266,9 @@ pub enum CaptureError {
     /// No UID could be minted.
     #[error(transparent)]
     Randomness(#[from] RandomnessUnavailable),
+    /// The outbox did not take the object.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
 }
 
 impl CaptureError {
@@ -277,6 +280,7 @@ impl CaptureError {
             Self::Patient(e) => e.code(),
             Self::Dicom(e) => e.code(),
             Self::Randomness(_) => "no-randomness",
+            Self::Outbox(e) => e.code(),
         }
     }
 }
@@ -637,6 +641,12 @@ pub enum AuditError {
     /// A later version of this library wrote it.
     #[error("a later version wrote it")]
     UnknownVersion,
+    /// The key store does not give the chain's key, or that is not there.
+    #[error("the chain's key cannot be had")]
+    Key,
+    /// A whole chain, or a part of one, is not there or cannot be read.
+    #[error("the log, or a part of it, is missing")]
+    Missing,
 }
 
 impl AuditError {
@@ -649,6 +659,8 @@ impl AuditError {
             Self::Torn { .. } => "audit-torn",
             Self::Head => "audit-head",
             Self::UnknownVersion => "audit-unknown-version",
+            Self::Key => "audit-key",
+            Self::Missing => "audit-missing",
         }
     }
 }

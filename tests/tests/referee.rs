@@ -1,11 +1,12 @@
-//! Every good photograph as each of the four kinds of object, judged by DCMTK, dciodvfy, pydicom and a search for what was hidden in it.
+//! Every good photograph as each of the four kinds of object, and as what an archive gets that refuses one: judged by DCMTK,
+//! dciodvfy, pydicom and a search for what was hidden in it.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use moulage::dicom::SopClass;
+use moulage::dicom::{SopClass, as_secondary_capture, in_explicit_vr};
 use moulage::photo::{PrepareOptions, prepare};
 use moulage_tests::programs::{available, run};
 use moulage_tests::session::{self, CLASSES, IDENTITY, session};
@@ -52,9 +53,17 @@ static OBJECTS: LazyLock<Objects> = LazyLock::new(|| {
         for class in CLASSES {
             let instance = session::object(&mut session, &photo, class)
                 .unwrap_or_else(|e| panic!("{} as {}: {e}", fixture.name, class.key()));
-            let path = folder.path().join(format!("{}.dcm", list.len()));
-            std::fs::write(&path, instance.bytes()).unwrap();
-            list.push(Object { fixture: fixture.clone(), class, path, bytes: instance.into_bytes() });
+            let mut keep = |class, bytes: Vec<u8>| {
+                let path = folder.path().join(format!("{}.dcm", list.len()));
+                std::fs::write(&path, &bytes).unwrap();
+                list.push(Object { fixture: fixture.clone(), class, path, bytes });
+            };
+            // What an archive gets that refuses the class, or JPEG.
+            if class == SopClass::VlPhotographic {
+                keep(SopClass::SecondaryCapture, as_secondary_capture(instance.bytes()).unwrap());
+                keep(class, in_explicit_vr(instance.bytes(), u64::MAX).unwrap());
+            }
+            keep(class, instance.into_bytes());
         }
     }
     Objects { list, _folder: folder }

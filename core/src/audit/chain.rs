@@ -105,20 +105,20 @@ impl Chain {
         Self { key, records: 0, last: NOTHING.to_owned() }
     }
 
-    /// Goes on where a log ends. Gives the bytes of it that are whole records, too: what follows them is what a crash left of
-    /// the last append, and is to be cut off.
+    /// Goes on where a log ends, of which the last records are enough. Gives the bytes of it that are whole records, too: what follows them
+    /// is what a crash left of the last append, and is to be cut off.
     ///
     /// # Errors
     /// As [`verify`], but for [`AuditError::Torn`]: nothing may be appended to such a log.
     pub fn resume(key: AuditKey, log: &[u8], head: &[u8]) -> Result<(Self, usize), AuditError> {
         let head = open_head(&key, head)?;
-        let walk = Walk::over(&key, log);
+        let walk = Walk::from_its_first(&key, log);
         walk.meets(&head)?;
         if walk.end == Some(AuditError::UnknownVersion) {
             return Err(AuditError::UnknownVersion);
         }
         let bytes = walk.bytes;
-        let (records, last) = (walk.records.len() as u64, walk.codes.last().map_or(NOTHING, |code| code).to_owned());
+        let (records, last) = (walk.count(), walk.last().to_owned());
         Ok((Self { key, records, last }, bytes))
     }
 
@@ -164,7 +164,7 @@ impl Chain {
 /// [`AuditError::Torn`] when a crash left a part of a record there; [`AuditError::UnknownVersion`].
 pub fn verify(key: &AuditKey, log: &[u8], head: &[u8]) -> Result<Vec<Record>, AuditError> {
     let head = open_head(key, head)?;
-    let walk = Walk::over(key, log);
+    let walk = Walk::whole(key, log);
     walk.meets(&head)?;
     match walk.end {
         None => Ok(walk.records),
@@ -179,8 +179,10 @@ fn open_head(key: &AuditKey, head: &[u8]) -> Result<Head, AuditError> {
     if head.v == VERSION { Ok(head) } else { Err(AuditError::UnknownVersion) }
 }
 
-/// The records from the beginning of a log to its end, or to the first that is not as it was written.
+/// The records of a log to its end, or to the first that is not as it was written.
 struct Walk {
+    /// How many records there are before it, and the code of the last of them.
+    before: (u64, String),
     records: Vec<Record>,
     /// The code of each.
     codes: Vec<String>,
@@ -191,8 +193,20 @@ struct Walk {
 }
 
 impl Walk {
-    fn over(key: &AuditKey, log: &[u8]) -> Self {
-        let mut walk = Self { records: Vec::new(), codes: Vec::new(), bytes: 0, end: None };
+    fn whole(key: &AuditKey, log: &[u8]) -> Self {
+        Self::after((0, NOTHING.to_owned()), key, log)
+    }
+
+    /// The first record tells how many there are before it: its code vouches for that.
+    fn from_its_first(key: &AuditKey, log: &[u8]) -> Self {
+        let first = log.split(|byte| *byte == b'\n').next().and_then(|line| std::str::from_utf8(line).ok());
+        let line: Option<Line> =
+            first.and_then(|line| key.opened(RECORD, line)).and_then(|(body, _)| serde_json::from_str(&body).ok());
+        Self::after(line.map_or((0, NOTHING.to_owned()), |line| (line.seq, line.prev)), key, log)
+    }
+
+    fn after(before: (u64, String), key: &AuditKey, log: &[u8]) -> Self {
+        let mut walk = Self { before, records: Vec::new(), codes: Vec::new(), bytes: 0, end: None };
         for line in log.split_inclusive(|byte| *byte == b'\n') {
             match walk.next(key, line) {
                 Ok((record, code)) => {
@@ -209,8 +223,18 @@ impl Walk {
         walk
     }
 
+    /// How many records there are, with those before the log.
+    fn count(&self) -> u64 {
+        self.before.0.saturating_add(self.records.len() as u64)
+    }
+
+    /// The code of the last of them.
+    fn last(&self) -> &str {
+        self.codes.last().unwrap_or(&self.before.1)
+    }
+
     fn next(&self, key: &AuditKey, line: &[u8]) -> Result<(Record, String), AuditError> {
-        let record = self.records.len() as u64;
+        let record = self.count();
         let broken = AuditError::Broken { record };
         let line = line.strip_suffix(b"\n").ok_or(AuditError::Torn { record })?;
         let line = std::str::from_utf8(line).map_err(|_| broken)?;
@@ -220,7 +244,7 @@ impl Walk {
             return Err(AuditError::UnknownVersion);
         }
         let line: Line = serde_json::from_str(&body).map_err(|_| broken)?;
-        if line.seq != record || line.prev != self.codes.last().map_or(NOTHING, |code| code) {
+        if line.seq != record || line.prev != self.last() {
             return Err(broken);
         }
         let record = Record {
@@ -236,15 +260,16 @@ impl Walk {
 
     /// Whether the records that the head speaks of are there.
     fn meets(&self, head: &Head) -> Result<(), AuditError> {
-        let last = match usize::try_from(head.records).ok().and_then(|records| records.checked_sub(1)) {
-            None => Some(NOTHING),
-            Some(last) => self.codes.get(last).map(String::as_str),
+        let last = match head.records.checked_sub(self.before.0) {
+            None => return Err(AuditError::Head),
+            Some(0) => Some(&self.before.1),
+            Some(here) => usize::try_from(here - 1).ok().and_then(|at| self.codes.get(at)),
         };
         match (last, self.end) {
-            (Some(last), _) if last == head.last => Ok(()),
+            (Some(last), _) if *last == head.last => Ok(()),
             (Some(_), _) => Err(AuditError::Head),
             (None, Some(error @ (AuditError::Broken { .. } | AuditError::UnknownVersion))) => Err(error),
-            (None, _) => Err(AuditError::Short { records: self.records.len() as u64, head: head.records }),
+            (None, _) => Err(AuditError::Short { records: self.count(), head: head.records }),
         }
     }
 }
@@ -384,8 +409,8 @@ mod tests {
                 let found = if whole {
                     verify(&key(), &log, head.as_bytes()).err()
                 } else {
-                    let walk =
-                        Walk { records: vec![dummy(); record], codes: codes(&lines, record), bytes: 0, end: None };
+                    let before = codes(&lines, record).pop().unwrap_or(NOTHING.to_owned());
+                    let walk = Walk::after((record as u64, before), &key(), b"");
                     let end = (begin + lines[record].len()).min(log.len());
                     let line = log[begin..end].split_inclusive(|byte| *byte == b'\n').next().unwrap();
                     walk.next(&key(), line).err()
@@ -419,11 +444,6 @@ mod tests {
         lines[..records].iter().map(|line| line[line.len() - 67..line.len() - 3].to_owned()).collect()
     }
 
-    fn dummy() -> Record {
-        let Entry { moment, event, item, count, .. } = entry(0);
-        Record { sequence: 0, moment, event, item, code: String::new(), count }
-    }
-
     #[test]
     fn another_key_makes_nothing_that_passes() {
         let (lines, head) = fifty();
@@ -433,7 +453,7 @@ mod tests {
         assert_eq!(verdict(&[line], &head), Err(AuditError::Broken { record: 0 }));
         // A head is no record, and a record is no head.
         assert_eq!(verdict(&lines, &lines[0]), Err(AuditError::Head));
-        assert_eq!(verdict(&[head.clone()], &head), Err(AuditError::Broken { record: 0 }));
+        assert_eq!(verdict(std::slice::from_ref(&head), &head), Err(AuditError::Broken { record: 0 }));
     }
 
     #[test]
@@ -455,6 +475,13 @@ mod tests {
             let again = log[..whole].to_owned() + &chain.append(&entry(49));
             assert_eq!(again, log);
         }
+        // The last records are enough, back to the one that the head tells of.
+        for from in 0..=40 {
+            let tail = lines[from..].concat();
+            assert_eq!(Chain::resume(key(), tail.as_bytes(), older.as_bytes()).unwrap().0.records(), 50);
+            assert_eq!(verify(&key(), tail.as_bytes(), older.as_bytes()).is_ok(), from == 0);
+        }
+        assert!(Chain::resume(key(), lines[41..].concat().as_bytes(), older.as_bytes()).is_err());
         assert!(Chain::resume(key(), lines[..39].concat().as_bytes(), older.as_bytes()).is_err());
         assert_eq!(Chain::resume(key(), b"", begun.as_bytes()).unwrap().1, 0);
     }

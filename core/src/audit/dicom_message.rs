@@ -3,6 +3,7 @@
 use quick_xml::Writer;
 use quick_xml::events::BytesText;
 
+use super::vocabulary::Meaning;
 use super::vocabulary::{
     APPLICATION, Code, DESTINATION, DESTINATION_MEDIA, SOURCE, STUDY_INSTANCE_UID, URI_MEDIA, is_transfer, item_uri,
     meaning,
@@ -12,20 +13,23 @@ use super::{Event, Record, Source, Subject};
 /// The message, as XML without a namespace, valid by the schema of PS3.15 A.5.1.
 ///
 /// With a `subject` it names the patient and the study, which most messages of A.5.3 must; without one it names the item alone.
+/// `None` for a [`Event::Noted`].
 #[must_use]
-pub fn dicom_message(record: &Record, source: &Source<'_>, subject: Option<&Subject>) -> String {
-    let mut children = vec![event_identification(record)];
+pub fn dicom_message(record: &Record, source: &Source<'_>, subject: Option<&Subject>) -> Option<String> {
+    let meaning = meaning(record.event)?;
+    let life_cycle = meaning.life_cycle.map_or("", |(code, _)| code);
+    let mut children = vec![event_identification(record, &meaning)];
     children.extend(participants(record.event, source));
     children.push(audit_source(source));
     if let Some(subject) = subject.filter(|_| record.item.is_some()) {
         children.push(patient(subject));
-        children.push(study(record, subject));
+        children.push(study(subject, life_cycle));
     }
-    children.extend(record.item.as_ref().map(|item| sealed_item(record, item)));
+    children.extend(record.item.as_ref().map(|item| sealed_item(item, life_cycle)));
     let message = Node { children, ..Node::new("AuditMessage") };
     let mut writer = Writer::new(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_vec());
     message.write(&mut writer).expect("memory takes all that is written");
-    String::from_utf8(writer.into_inner()).expect("texts stay texts")
+    Some(String::from_utf8(writer.into_inner()).expect("texts stay texts"))
 }
 
 struct Node {
@@ -82,8 +86,7 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') { ' ' } else { c }).collect()
 }
 
-fn event_identification(record: &Record) -> Node {
-    let meaning = meaning(record.event);
+fn event_identification(record: &Record, meaning: &Meaning) -> Node {
     let moment = record.moment.to_rfc3339_opts(chrono::SecondsFormat::Millis, false);
     let mut event = Node::new("EventIdentification")
         .with("EventActionCode", meaning.action)
@@ -137,21 +140,17 @@ fn patient(subject: &Subject) -> Node {
     object(&subject.patient_id, ("1", "1"), "").child(rfc_3881("2", "Patient Number")).child(named(""))
 }
 
-fn study(record: &Record, subject: &Subject) -> Node {
+fn study(subject: &Subject, life_cycle: &str) -> Node {
     let instance = Node::new("Instance").with("UID", &subject.sop_instance_uid);
     let class = Node::new("SOPClass").with("UID", &subject.sop_class_uid).with("NumberOfInstances", "1");
-    object(&subject.study_instance_uid, ("2", "3"), life_cycle(record))
+    object(&subject.study_instance_uid, ("2", "3"), life_cycle)
         .child(Node::coded("ParticipantObjectIDTypeCode", STUDY_INSTANCE_UID))
         .child(named(""))
         .child(Node::new("ParticipantObjectDescription").child(class.child(instance)))
 }
 
-fn sealed_item(record: &Record, item: &[u8; 16]) -> Node {
-    object(&item_uri(item), ("2", "20"), life_cycle(record)).child(rfc_3881("12", "URI")).child(named("sealed item"))
-}
-
-fn life_cycle(record: &Record) -> &'static str {
-    meaning(record.event).life_cycle.map_or("", |(code, _)| code)
+fn sealed_item(item: &[u8; 16], life_cycle: &str) -> Node {
+    object(&item_uri(item), ("2", "20"), life_cycle).child(rfc_3881("12", "URI")).child(named("sealed item"))
 }
 
 /// With its type and its role.
@@ -346,7 +345,9 @@ pub(super) mod tests {
         for event in Event::ALL {
             for subject in [None, Some(&subject())] {
                 for source in [source(), Source { id: "1", application: "moulage", ..Source::default() }] {
-                    check(&dicom_message(&record(event), &source, subject));
+                    let message = dicom_message(&record(event), &source, subject);
+                    assert_eq!(message.is_none(), event == Event::Noted);
+                    message.iter().for_each(|message| check(message));
                 }
             }
         }
@@ -355,7 +356,7 @@ pub(super) mod tests {
     #[test]
     #[should_panic(expected = "no !UserID")]
     fn the_schema_finds_what_is_missing() {
-        check(&dicom_message(&record(Event::Stored), &source(), None).replace(" UserID=", " UserName="));
+        check(&dicom_message(&record(Event::Stored), &source(), None).unwrap().replace(" UserID=", " UserName="));
     }
 
     #[test]
@@ -366,7 +367,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_stored_object_is_a_transfer_of_one_instance() {
-        let message = dicom_message(&record(Event::Stored), &source(), Some(&subject()));
+        let message = dicom_message(&record(Event::Stored), &source(), Some(&subject())).unwrap();
         for part in [
             "<EventID csd-code=\"110104\" codeSystemName=\"DCM\" originalText=\"DICOM Instances Transferred\"/>",
             "EventActionCode=\"C\" EventDateTime=\"2026-03-14T09:26:53.589+01:00\" EventOutcomeIndicator=\"0\"",
@@ -380,7 +381,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_gap_is_an_alert_with_its_size_and_names_nobody() {
-        let message = dicom_message(&record(Event::Gap), &source(), Some(&subject()));
+        let message = dicom_message(&record(Event::Gap), &source(), Some(&subject())).unwrap();
         assert!(message.contains("<EventOutcomeDescription>3 records are missing</EventOutcomeDescription>"));
         assert!(message.contains("110113") && message.contains("110133") && !message.contains("4711"));
     }

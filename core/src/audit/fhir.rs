@@ -10,9 +10,10 @@ const DCM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 /// The resource, without an id: the repository gives it one.
 ///
 /// With a `subject` it names the patient and the study; without one it names the item alone.
+/// `None` for a [`Event::Noted`].
 #[must_use]
-pub fn fhir_event(record: &Record, source: &Source<'_>, subject: Option<&Subject>) -> Value {
-    let meaning = meaning(record.event);
+pub fn fhir_event(record: &Record, source: &Source<'_>, subject: Option<&Subject>) -> Option<Value> {
+    let meaning = meaning(record.event)?;
     let mut event = json!({
         "resourceType": "AuditEvent",
         "type": coding(DCM, meaning.event),
@@ -34,11 +35,11 @@ pub fn fhir_event(record: &Record, source: &Source<'_>, subject: Option<&Subject
     if !source.enterprise_site.is_empty() {
         event["source"]["site"] = json!(source.enterprise_site);
     }
-    let entities = entities(record, subject);
+    let entities = entities(record, meaning.life_cycle, subject);
     if !entities.is_empty() {
         event["entity"] = json!(entities);
     }
-    event
+    Some(event)
 }
 
 fn coding(system: &str, (code, display): Code) -> Value {
@@ -62,8 +63,7 @@ fn agents(event: Event, source: &Source<'_>) -> Vec<Value> {
 }
 
 /// Whom and what it is about.
-fn entities(record: &Record, subject: Option<&Subject>) -> Vec<Value> {
-    let life_cycle = meaning(record.event).life_cycle;
+fn entities(record: &Record, life_cycle: Option<Code>, subject: Option<&Subject>) -> Vec<Value> {
     let entity = |identifier: Value, kind: Code, role: Code| {
         let mut entity = json!({
             "what": { "identifier": identifier },
@@ -136,7 +136,9 @@ mod tests {
         for event in Event::ALL {
             for subject in [None, Some(&subject())] {
                 for source in [source(), Source { id: "1", application: "moulage", ..Source::default() }] {
-                    check(&fhir_event(&record(event), &source, subject));
+                    let made = fhir_event(&record(event), &source, subject);
+                    assert_eq!(made.is_none(), event == Event::Noted);
+                    made.iter().for_each(check);
                 }
             }
         }
@@ -144,9 +146,9 @@ mod tests {
 
     #[test]
     fn the_patient_is_named_only_when_joined() {
-        let of = |subject| fhir_event(&record(Event::Refused), &source(), subject).to_string();
+        let of = |subject| fhir_event(&record(Event::Refused), &source(), subject).unwrap().to_string();
         assert!(!of(None).contains("4711"));
-        let joined = fhir_event(&record(Event::Refused), &source(), Some(&subject()));
+        let joined = fhir_event(&record(Event::Refused), &source(), Some(&subject())).unwrap();
         assert_eq!(joined["entity"][0]["what"]["identifier"]["value"], "MRN <4711>");
         assert_eq!((&joined["outcome"], &joined["outcomeDesc"]), (&json!("8"), &json!("dataset-refused")));
         assert_eq!(joined["type"]["code"], "110104");

@@ -57,13 +57,22 @@ pub enum Event {
     Unsealed,
     /// An archive did not take the credentials.
     AuthenticationFailed,
-    /// Records are missing here, as many as the count says: the log could not be written.
+    /// Records are missing here, as many as the count says: the log could not be written, or the chain before cannot go on.
     Gap,
+    /// The item is on its way to an archive.
+    Sent,
+    /// The device has a new key.
+    KeyMade,
+    /// The device's key is lost, or cannot be had.
+    KeyTrouble,
+    /// Something else about the item or the outbox, that the code tells: it waits, it is tried again. Not exported, for the standards have no
+    /// event for it.
+    Noted,
 }
 
 impl Event {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Started,
         Self::Captured,
         Self::Sealed,
@@ -74,6 +83,10 @@ impl Event {
         Self::Unsealed,
         Self::AuthenticationFailed,
         Self::Gap,
+        Self::Sent,
+        Self::KeyMade,
+        Self::KeyTrouble,
+        Self::Noted,
     ];
 }
 
@@ -88,7 +101,7 @@ pub struct Entry {
     pub item: Option<[u8; 16]>,
     /// The outcome's stable word; empty when there is nothing to say.
     pub code: &'static str,
-    /// How many, of a [`Event::Gap`].
+    /// How many: records of a [`Event::Gap`], files; 0 when there is nothing to count.
     pub count: u64,
 }
 
@@ -105,7 +118,7 @@ pub struct Record {
     pub item: Option<[u8; 16]>,
     /// The outcome's stable word, or empty.
     pub code: String,
-    /// How many, of a [`Event::Gap`].
+    /// How many: records of a [`Event::Gap`], files; 0 when there is nothing to count.
     pub count: u64,
 }
 

@@ -28,9 +28,12 @@ pub(super) struct Meaning {
 
 const PATIENT_RECORD: Code = ("110110", "Patient Record");
 const ACCESSED: Code = ("110103", "DICOM Instances Accessed");
+const ALERT: Code = ("110113", "Security Alert");
+const SECURITY_CONFIGURATION: Code = ("110129", "Security Configuration");
 const TRANSFERRED: Code = ("110104", "DICOM Instances Transferred");
 
-pub(super) fn meaning(event: Event) -> Meaning {
+/// `None` for what the standards have no event for.
+pub(super) fn meaning(event: Event) -> Option<Meaning> {
     let origination = Some(("1", "Origination / Creation"));
     let usage = Some(("6", "Access / Use"));
     let export = Some(("10", "Export"));
@@ -45,14 +48,18 @@ pub(super) fn meaning(event: Event) -> Meaning {
         Event::Exported => (("110106", "Export"), None, "R", "0", export),
         Event::Unsealed => (ACCESSED, None, "R", "0", usage),
         Event::AuthenticationFailed => (("110114", "User Authentication"), Some(("110122", "Login")), "E", "4", None),
-        Event::Gap => (("110113", "Security Alert"), Some(("110133", "Audit Recording Stopped")), "E", "8", None),
+        Event::Gap => (ALERT, Some(("110133", "Audit Recording Stopped")), "E", "8", None),
+        Event::Sent => (("110102", "Begin Transferring DICOM Instances"), None, "E", "0", export),
+        Event::KeyMade => (ALERT, Some(SECURITY_CONFIGURATION), "E", "0", None),
+        Event::KeyTrouble => (ALERT, Some(SECURITY_CONFIGURATION), "E", "4", None),
+        Event::Noted => return None,
     };
-    Meaning { event, kind, action, outcome, life_cycle }
+    Some(Meaning { event, kind, action, outcome, life_cycle })
 }
 
 /// Whether objects go from here to somewhere.
 pub(super) fn is_transfer(event: Event) -> bool {
-    matches!(event, Event::Stored | Event::Refused | Event::Exported)
+    matches!(event, Event::Sent | Event::Stored | Event::Refused | Event::Exported)
 }
 
 /// An item's id as a URI.
