@@ -146,7 +146,8 @@ impl Lane<'_> {
             let finished = self.finished.notified();
             let token = self.tokens.map(Tokens::current).transpose()?;
             let next = match (self.uploader.next_upload(token.as_ref()), self.tokens, &token) {
-                (Err(UploadError::Unauthorized), Some(tokens), Some(token)) if tokens.refused(token)? => continue,
+                // Another lane has fetched a new one meanwhile.
+                (Err(UploadError::Unauthorized), Some(tokens), Some(token)) if !tokens.is_current(token) => continue,
                 (next, ..) => next?,
             };
             match next {
@@ -169,11 +170,18 @@ impl Lane<'_> {
         let (item, step, bytes) = (request.item, request.step, request.body.len());
         let on_progress = |sent| self.observer.on_progress(&item, step, sent, bytes);
         let result = client.send(&request, &on_progress).await;
-        let let_in = matches!(result, UploadResult::Response { status, .. } if !matches!(status, 401 | 403 | 407));
+        let status = match result {
+            UploadResult::Response { status, .. } => Some(status),
+            _ => None,
+        };
         let outcome = self.uploader.finish_upload(request.id, result)?;
         self.observer.on_outcome(&item, step, outcome);
-        if let (Some(tokens), Some(token), true) = (self.tokens, token, let_in) {
-            tokens.accepted(token);
+        match (self.tokens, token, status) {
+            (Some(tokens), Some(token), Some(401)) => {
+                tokens.refused(token, step)?;
+            }
+            (Some(tokens), Some(token), Some(200..=299)) => tokens.accepted(token, step),
+            _ => {}
         }
         self.finished.notify_waiters();
         Ok(())
