@@ -5,7 +5,10 @@ use std::process::Command;
 fn tree(arguments: &[&str]) -> (bool, String) {
     let run = Command::new(env!("CARGO")).arg("tree").args(["--offline", "--locked"]).args(arguments).output();
     let output = run.unwrap_or_else(|e| panic!("cargo cannot be started: {e}"));
-    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
+    )
 }
 
 #[test]
@@ -25,6 +28,9 @@ fn the_phone_does_without_a_network() {
     let (_, text) = tree(&["-p", "moulage", "-e", "normal", "--prefix", "none"]);
     assert!(text.contains("moulage v"));
     for network in ["reqwest", "hyper", "tokio", "rustls"] {
-        assert!(!text.lines().any(|line| line.starts_with(&format!("{network} v"))), "{network} without feature `http`");
+        assert!(
+            !text.lines().any(|line| line.starts_with(&format!("{network} v"))),
+            "{network} without feature `http`"
+        );
     }
 }
