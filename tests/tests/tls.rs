@@ -204,7 +204,7 @@ fn an_answer_that_ends_without_tls_saying_so_is_no_answer() {
     let authority = Authority::new();
     // The archive says all that is needed, but where it ends is told by the end of the connection alone.
     let answer = Say::Raw(b"HTTP/1.1 200 OK\r\ncontent-type: application/dicom+json\r\n\r\n[]".to_vec());
-    for (end, state) in [(End::Truncate, State::Backoff), (End::Close, State::Unknown)] {
+    for (end, counts) in [(End::Truncate, false), (End::Close, true)] {
         let query = Act { end, ..Act::say(Kind::Query, answer.clone()) };
         let lost = Act { cut_answer: Some(0), commit: None, end, ..Act::archive(Kind::Store) };
         let server = FaultServer::start_tls([lost, query], server(&authority.server(), &BOTH, None));
@@ -213,7 +213,9 @@ fn an_answer_that_ends_without_tls_saying_so_is_no_answer() {
         ward.clock.advance(Duration::from_secs(10));
         HttpDriver::new(trusting(&authority)).unwrap().drain(&uploader, None, &()).unwrap();
         assert_eq!(server.left(), 0, "{end:?}");
-        assert_eq!(outbox.items().unwrap()[0].state, state, "{end:?}");
+        // "It is not there" counts from the end of the quarantine on; no answer is asked for again soon.
+        let due_in = outbox.items().unwrap()[0].due_in.unwrap();
+        assert_eq!(due_in > Duration::from_secs(60), counts, "{end:?}: {due_in:?}");
         assert!(server.stored().is_empty());
     }
 }
@@ -224,7 +226,8 @@ fn what_is_no_tls_gets_nothing() {
     let plain = FaultServer::start([]);
     let url = format!("https://localhost:{}", plain.address().port());
     let (_ward, _outbox, item) = drained(&url, trusting(&authority));
-    assert_eq!(item.unwrap().state, State::Blocked(Block::Tls));
+    // It waits for the end of what it takes for a request.
+    assert_eq!(item.unwrap().state, State::Backoff);
     assert!(plain.requests().is_empty() && plain.received() < FEW);
 
     // Nobody there, and a name that nobody has (RFC 6761).

@@ -220,15 +220,15 @@ fn headers(headers: &HeaderMap) -> Option<Vec<(String, String)>> {
 fn why(error: &reqwest::Error) -> NotSent {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(this) = cause {
-        // An I/O error hides what it wraps from `source`.
-        let wrapped = this.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if this.is::<rustls::Error>() || wrapped.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if this.is::<rustls::Error>() {
             return NotSent::Tls;
         }
         if this.is::<UnknownName>() {
             return NotSent::Name;
         }
-        cause = this.source();
+        // An I/O error is silent about what it wraps: its `source` is the source of that.
+        let wrapped = this.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause = wrapped.map(|inner| inner as _).or_else(|| this.source());
     }
     NotSent::Unreachable
 }
