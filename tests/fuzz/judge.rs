@@ -1,5 +1,7 @@
 //! What every target asks of the library.
 
+pub mod archive;
+
 use moulage::photo::{Limits, PrepareOptions, prepare};
 use moulage_tests::stream::read_clean;
 

@@ -1,5 +1,6 @@
 //! Made photographs with known contents, and other people's programs as oracles, for the tests of all stages.
 
+pub mod answers;
 pub mod authority;
 pub mod dicomweb;
 pub mod exif;
