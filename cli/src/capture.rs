@@ -1,13 +1,14 @@
-//! `moulage capture`: photos in, objects in a folder archive out.
+//! `moulage capture`: photos in, objects out: into a folder archive, or sealed into an outbox.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use moulage::capture::{self, CustodySession};
 use moulage::clock::SystemRandomness;
-use moulage::dicom::{Instance, SopClass, View};
+use moulage::dicom::{SopClass, View};
 use moulage::photo::{PreparedPhoto, ScrubReport};
 use moulage::{DicomError, Session};
 use serde_json::json;
@@ -19,7 +20,7 @@ use crate::failure::{Exit, Failure};
 use crate::linkage::{EncounterArgs, PatientArgs, SiteArgs};
 use crate::object::ObjectArgs;
 use crate::picture::PictureArgs;
-use crate::{contact_sheet, report};
+use crate::{contact_sheet, custody, report};
 
 #[derive(Args)]
 pub(crate) struct CaptureArgs {
@@ -27,8 +28,14 @@ pub(crate) struct CaptureArgs {
     #[arg(value_name = "PHOTO", required = true)]
     photos: Vec<PathBuf>,
     /// Folder archive: made when it is not there, added to when it is
+    #[arg(long, value_name = "FOLDER", required_unless_present = "outbox", conflicts_with = "outbox")]
+    out: Option<PathBuf>,
+    /// Outbox: objects are sealed, and wait there until an archive has them. Its key store is made beside it on first use
     #[arg(long, value_name = "FOLDER")]
-    out: PathBuf,
+    outbox: Option<PathBuf>,
+    /// Certificate (PEM or DER) of an institution that can open the items, too; may be given several times
+    #[arg(long, value_name = "CERT.pem", conflicts_with = "out")]
+    recipient: Vec<PathBuf>,
     /// One JSON object a photo on stdout, a line each
     #[arg(long)]
     json: bool,
@@ -53,21 +60,14 @@ impl CaptureArgs {
             view.lesion = Some(lesion);
             uid
         });
-        let session = Session::begin(
-            self.patient.patient()?,
-            self.encounter.encounter()?,
-            self.object.device(),
-            Arc::new(LocalClock),
-            Arc::new(SystemRandomness),
-        )?;
+        let place = self.place()?;
         let count = self.photos.len();
         let mut run = Run {
             args: self,
             names: Names::new("photo", &self.photos),
             console,
-            session,
+            place,
             view,
-            archive: Archive::new(&self.out),
             progress: progress(count),
             tracking_uid,
             captured: 0,
@@ -79,6 +79,69 @@ impl CaptureArgs {
         }
         run.finish();
         Ok(())
+    }
+
+    fn place(&self) -> Result<Place, Failure> {
+        let (patient, encounter, device) = (self.patient.patient()?, self.encounter.encounter()?, self.object.device());
+        if let Some(outbox) = &self.outbox {
+            let session = custody::open(outbox, &self.recipient)?.session(patient, encounter, device)?;
+            return Ok(Place::Outbox(Box::new(session)));
+        }
+        let session = Session::begin(patient, encounter, device, Arc::new(LocalClock), Arc::new(SystemRandomness))?;
+        let archive = Archive::new(self.out.as_deref().unwrap_or(Path::new(".")));
+        Ok(Place::Archive(Box::new(session), archive))
+    }
+}
+
+/// Where objects go.
+enum Place {
+    Archive(Box<Session>, Archive),
+    Outbox(Box<CustodySession>),
+}
+
+/// An object that is in its place.
+struct Captured {
+    sop_class: SopClass,
+    sop_instance_uid: String,
+    series_instance_uid: String,
+    study_instance_uid: String,
+    /// `object` and its path in the archive, or `item` and its name in the outbox.
+    place: (&'static str, String),
+}
+
+impl Place {
+    /// Asked before a photo is read.
+    fn ready(&self) -> Result<(), Failure> {
+        match self {
+            Self::Archive(..) => Ok(()),
+            Self::Outbox(session) => Ok(session.ready()?),
+        }
+    }
+
+    /// The object first: it is what must not be lost. The other failure is that of the small picture.
+    fn keep(&mut self, photos: &[PreparedPhoto], view: &View) -> Result<(Captured, Option<Failure>), Failure> {
+        match self {
+            Self::Archive(session, archive) => {
+                let instance = session.capture_frames(photos, view)?;
+                let place = archive.store(&instance)?.display().to_string();
+                let preview = photos.first().map(PreparedPhoto::preview);
+                let pictured = preview.map(|preview| archive.store_thumbnail(instance.sop_instance_uid(), preview));
+                let captured = Captured {
+                    sop_class: instance.sop_class(),
+                    sop_instance_uid: instance.sop_instance_uid().to_owned(),
+                    series_instance_uid: instance.series_instance_uid().to_owned(),
+                    study_instance_uid: instance.study_instance_uid().to_owned(),
+                    place: ("object", place),
+                };
+                Ok((captured, pictured.and_then(Result::err)))
+            }
+            Self::Outbox(session) => {
+                let capture::Captured { item, sop_class, sop_instance_uid, series_instance_uid, study_instance_uid } =
+                    session.capture_frames(photos, view)?;
+                let place = ("item", item.to_string());
+                Ok((Captured { sop_class, sop_instance_uid, series_instance_uid, study_instance_uid, place }, None))
+            }
+        }
     }
 }
 
@@ -95,28 +158,19 @@ struct Run<'a> {
     args: &'a CaptureArgs,
     names: Names<'a>,
     console: &'a mut Console,
-    session: Session,
+    place: Place,
     view: View,
-    archive: Archive,
     progress: ProgressBar,
     tracking_uid: Option<String>,
     captured: usize,
-}
-
-/// An object that is in the archive.
-struct Captured {
-    instance: Instance,
-    object: PathBuf,
 }
 
 impl Run<'_> {
     /// A photo, an object.
     fn photos(&mut self) {
         for (index, path) in self.args.photos.iter().enumerate() {
-            let outcome = self.args.picture.prepare(path).and_then(|(photo, report)| {
-                let instance = self.session.capture(&photo, &self.view)?;
-                Ok((self.store(instance, &photo)?, report))
-            });
+            let prepared = self.place.ready().and_then(|()| self.args.picture.prepare(path));
+            let outcome = prepared.and_then(|(photo, report)| Ok((self.keep(&[photo])?, report)));
             match outcome {
                 Ok((captured, report)) => self.tell_captured(index, &captured, &report),
                 Err(failure) => self.tell_refused(index, &failure),
@@ -131,7 +185,7 @@ impl Run<'_> {
         let mut reports = Vec::new();
         let mut refusals = Vec::new();
         for (index, path) in self.args.photos.iter().enumerate() {
-            match self.args.picture.prepare(path) {
+            match self.place.ready().and_then(|()| self.args.picture.prepare(path)) {
                 Ok((photo, report)) => {
                     frames.push(photo);
                     reports.push(report);
@@ -141,8 +195,7 @@ impl Run<'_> {
             self.progress.inc(1);
         }
         let outcome = if refusals.is_empty() {
-            let instance = self.session.capture_frames(&frames, &self.view).map_err(Failure::from);
-            instance.and_then(|instance| self.store(instance, &frames[0]))
+            self.keep(&frames)
         } else {
             Err(DicomError::Frames("another photo of the object was refused").into())
         };
@@ -161,28 +214,26 @@ impl Run<'_> {
         }
     }
 
-    /// The object first: it is what must not be lost.
-    fn store(&mut self, instance: Instance, photo: &PreparedPhoto) -> Result<Captured, Failure> {
-        let object = self.archive.store(&instance)?;
-        if let Err(failure) = self.archive.store_thumbnail(instance.sop_instance_uid(), photo.preview()) {
+    fn keep(&mut self, photos: &[PreparedPhoto]) -> Result<Captured, Failure> {
+        let (captured, failure) = self.place.keep(photos, &self.view)?;
+        if let Some(failure) = failure {
             self.progress.suspend(|| self.console.fail("", &failure));
         }
-        Ok(Captured { instance, object })
+        Ok(captured)
     }
 
     fn tell_captured(&mut self, index: usize, captured: &Captured, report: &ScrubReport) {
         self.captured += 1;
-        let instance = &captured.instance;
-        let object = captured.object.display().to_string();
+        let (what, place) = &captured.place;
         if self.args.json {
             let mut line = json!({
                 "photo": index + 1,
                 "outcome": "captured",
-                "object": object,
-                "sop_class": instance.sop_class().key(),
-                "sop_instance_uid": instance.sop_instance_uid(),
-                "series_instance_uid": instance.series_instance_uid(),
-                "study_instance_uid": instance.study_instance_uid(),
+                *what: place,
+                "sop_class": captured.sop_class.key(),
+                "sop_instance_uid": captured.sop_instance_uid,
+                "series_instance_uid": captured.series_instance_uid,
+                "study_instance_uid": captured.study_instance_uid,
                 "report": report,
             });
             if let Some(uid) = &self.tracking_uid {
@@ -191,7 +242,7 @@ impl Run<'_> {
             self.progress.suspend(|| self.console.say_json(&line));
         } else {
             let photo = self.names.name(index, &io::stdout());
-            let text = format!("{photo}: captured, {}\n  {object}", report::summary(report));
+            let text = format!("{photo}: captured, {}\n  {place}", report::summary(report));
             self.progress.suspend(|| self.console.say(&text));
         }
     }
@@ -212,18 +263,21 @@ impl Run<'_> {
         if self.captured == 0 {
             return;
         }
-        if let Err(failure) = contact_sheet::rebuild(&self.archive) {
-            self.console.fail("", &failure);
-        }
+        let see = match &self.place {
+            Place::Archive(_, archive) => {
+                if let Err(failure) = contact_sheet::rebuild(archive) {
+                    self.console.fail("", &failure);
+                }
+                let sheet = self.args.out.as_ref().map(|out| shown(&out.join(contact_sheet::NAME)));
+                let sheet = sheet.filter(|_| io::IsTerminal::is_terminal(&io::stdout()));
+                format!("see {}", sheet.unwrap_or(contact_sheet::NAME.to_owned()))
+            }
+            Place::Outbox(_) => "sealed in the outbox".to_owned(),
+        };
         if self.args.json {
             return;
         }
-        let sheet = if io::IsTerminal::is_terminal(&io::stdout()) {
-            shown(&self.args.out.join(contact_sheet::NAME))
-        } else {
-            contact_sheet::NAME.to_owned()
-        };
-        self.console.say(&format!("{} of {} photos captured; see {sheet}", self.captured, self.args.photos.len()));
+        self.console.say(&format!("{} of {} photos captured; {see}", self.captured, self.args.photos.len()));
         if let Some(uid) = &self.tracking_uid {
             self.console.say(&format!("the lesion's TrackingUID: {uid}\n  next time: --lesion-uid {uid}"));
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 
+use moulage::error::OutboxError;
 use moulage::{CaptureError, DicomError, PatientError, PhotoError};
 use serde_json::{Value, json};
 
@@ -92,6 +93,14 @@ impl From<CaptureError> for Failure {
             CaptureError::Patient(error) => error.into(),
             CaptureError::Dicom(error) => error.into(),
             CaptureError::Randomness(_) => Self::new(Exit::Trouble, error.code(), error.to_string()),
+            CaptureError::Outbox(error) => error.into(),
         }
+    }
+}
+
+impl From<OutboxError> for Failure {
+    fn from(error: OutboxError) -> Self {
+        let exit = if matches!(error, OutboxError::ObjectTooLarge { .. }) { Exit::Refused } else { Exit::Trouble };
+        Self::new(exit, error.code(), error.to_string())
     }
 }

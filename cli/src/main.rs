@@ -2,18 +2,19 @@
 #![forbid(unsafe_code)]
 
 mod archive;
+mod audit;
 mod capture;
 mod choice;
 mod clock;
 mod console;
 mod contact_sheet;
+mod custody;
 mod failure;
 mod file_keystore;
 mod input;
 mod inspect;
 mod linkage;
 mod object;
-mod object_head;
 mod picture;
 mod report;
 mod sample;
@@ -47,18 +48,20 @@ Errors end with a [code] for programs, and hold neither patient data nor names o
 from 1 in the order they were given. On a terminal their names are shown, too.";
 
 const CAPTURE_USAGE: &str = "\
-moulage capture [OPTIONS] --out <FOLDER> --site <KEY> [--laterality <SIDE>] --patient <FILE> <PHOTO>...
-       moulage capture [OPTIONS] --out <FOLDER> --site <KEY> [--laterality <SIDE>] --patient-id <ID> --issuer <NAME> <PHOTO>...";
+moulage capture [OPTIONS] <--out|--outbox> <FOLDER> --site <KEY> [--laterality <SIDE>] --patient <FILE> <PHOTO>...
+       moulage capture [OPTIONS] <--out|--outbox> <FOLDER> --site <KEY> [--laterality <SIDE>] --patient-id <ID> --issuer <NAME> <PHOTO>...";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Turn photos into DICOM objects in a folder archive
+    /// Turn photos into DICOM objects, in a folder archive or sealed in an outbox
     #[command(override_usage = CAPTURE_USAGE)]
     Capture(Box<capture::CaptureArgs>),
     /// Show what is in photos, and what would become of them
     Inspect(inspect::InspectArgs),
     /// Check that objects are clean and correct
     Verify(verify::VerifyArgs),
+    /// Verify or export the audit log of an outbox
+    Audit(audit::AuditArgs),
     /// List the body sites
     Sites(sites::SitesArgs),
     /// Write a made photo to try the command with, full of what phones hide in theirs
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Capture(args) => args.run(&mut console),
         Command::Inspect(args) => args.run(&mut console),
         Command::Verify(args) => args.run(&mut console),
+        Command::Audit(args) => args.run(&mut console),
         Command::Sites(args) => args.run(&mut console),
         Command::Sample(args) => args.run(&mut console),
     };

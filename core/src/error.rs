@@ -266,6 +266,9 @@ pub enum CaptureError {
     /// No UID could be minted.
     #[error(transparent)]
     Randomness(#[from] RandomnessUnavailable),
+    /// The outbox did not take the object.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
 }
 
 impl CaptureError {
@@ -277,6 +280,7 @@ impl CaptureError {
             Self::Patient(e) => e.code(),
             Self::Dicom(e) => e.code(),
             Self::Randomness(_) => "no-randomness",
+            Self::Outbox(e) => e.code(),
         }
     }
 }
@@ -604,6 +608,59 @@ impl HttpError {
             Self::Client => "http-client",
             Self::NoToken => "http-no-token",
             Self::Upload(error) => error.code(),
+        }
+    }
+}
+
+/// Why an audit log is not the one that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuditError {
+    /// The chain breaks at a record: it was altered, moved or put in, or the one before it is gone.
+    #[error("the chain breaks at record {record}")]
+    Broken {
+        /// Its number, from 0.
+        record: u64,
+    },
+    /// Records are missing at the end.
+    #[error("{records} records are left of {head}")]
+    Short {
+        /// How many are there.
+        records: u64,
+        /// How many there were.
+        head: u64,
+    },
+    /// The log ends inside a record: a crash left it. The records before it are whole.
+    #[error("the log ends inside record {record}")]
+    Torn {
+        /// Its number, from 0.
+        record: u64,
+    },
+    /// The head is damaged, altered, of another log, or made with another key.
+    #[error("the head is not of this log and key")]
+    Head,
+    /// A later version of this library wrote it.
+    #[error("a later version wrote it")]
+    UnknownVersion,
+    /// The key store does not give the chain's key, or that is not there.
+    #[error("the chain's key cannot be had")]
+    Key,
+    /// A whole chain, or a part of one, is not there or cannot be read.
+    #[error("the log, or a part of it, is missing")]
+    Missing,
+}
+
+impl AuditError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Broken { .. } => "audit-broken",
+            Self::Short { .. } => "audit-short",
+            Self::Torn { .. } => "audit-torn",
+            Self::Head => "audit-head",
+            Self::UnknownVersion => "audit-unknown-version",
+            Self::Key => "audit-key",
+            Self::Missing => "audit-missing",
         }
     }
 }

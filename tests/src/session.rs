@@ -11,7 +11,8 @@ use moulage::patient::{Encounter, Laterality, Patient, Sex, SiteList};
 use moulage::photo::PreparedPhoto;
 use moulage::{CaptureError, Device, Session, View};
 
-struct Still;
+/// A clock that stands still.
+pub struct Still;
 
 impl Clock for Still {
     fn now(&self) -> DateTime<FixedOffset> {

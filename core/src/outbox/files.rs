@@ -22,7 +22,7 @@ impl FileStorage {
     /// # Errors
     /// Any [`StorageError`].
     pub fn new(root: &Path) -> Result<Self, StorageError> {
-        for folder in ["", "items", "keys", "lent"] {
+        for folder in ["", "items", "keys", "lent", "audit"] {
             let path = root.join(folder);
             if !path.is_dir() {
                 DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(cause)?;

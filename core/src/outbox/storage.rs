@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::error::StorageError;
 
-/// Keeps files in four folders: `items`, `keys`, `lent` and nothing below them. Paths are `folder/name`, names are ours:
-/// lower-case hexadecimal digits and dots.
+/// Keeps files in four folders: `items`, `keys`, `lent`, `audit` and nothing below them. Paths are `folder/name`, names are ours:
+/// lower-case letters, digits and dots.
 ///
 /// What a call did can be seen at once, by every process that shares the storage. It is **durable**, that is, it outlives a power cut, only
 /// after [`Lease::sync`] (bytes) and [`Storage::sync_folder`] (names). A rename is atomic: after a power cut all of it is there, or nothing.
