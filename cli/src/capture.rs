@@ -84,7 +84,7 @@ impl CaptureArgs {
     fn place(&self) -> Result<Place, Failure> {
         let (patient, encounter, device) = (self.patient.patient()?, self.encounter.encounter()?, self.object.device());
         if let Some(outbox) = &self.outbox {
-            let session = custody::open(outbox, &self.recipient)?.session(patient, encounter, device)?;
+            let session = custody::open(outbox, None, &self.recipient)?.session(patient, encounter, device)?;
             return Ok(Place::Outbox(Box::new(session)));
         }
         let session = Session::begin(patient, encounter, device, Arc::new(LocalClock), Arc::new(SystemRandomness))?;

@@ -15,10 +15,12 @@ mod input;
 mod inspect;
 mod linkage;
 mod object;
+mod outbox;
 mod picture;
 mod report;
 mod sample;
 mod sites;
+mod store;
 mod verify;
 
 use std::process::ExitCode;
@@ -60,6 +62,10 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Check that objects are clean and correct
     Verify(verify::VerifyArgs),
+    /// Store what an outbox holds in an archive, or through the institution's gateway
+    Store(Box<store::StoreArgs>),
+    /// List, retry, remove or export what waits in an outbox
+    Outbox(outbox::OutboxArgs),
     /// Verify or export the audit log of an outbox
     Audit(audit::AuditArgs),
     /// List the body sites
@@ -78,6 +84,8 @@ fn main() -> ExitCode {
         Command::Capture(args) => args.run(&mut console),
         Command::Inspect(args) => args.run(&mut console),
         Command::Verify(args) => args.run(&mut console),
+        Command::Store(args) => args.run(&mut console),
+        Command::Outbox(args) => args.run(&mut console),
         Command::Audit(args) => args.run(&mut console),
         Command::Sites(args) => args.run(&mut console),
         Command::Sample(args) => args.run(&mut console),

@@ -43,9 +43,28 @@ impl Authority {
     /// For a server on `localhost` and `127.0.0.1`.
     #[must_use]
     pub fn server(&self) -> Certified {
-        let mut params = named("localhost", &["localhost", "127.0.0.1"]);
+        self.server_of(&["localhost", "127.0.0.1"], 2000, 2100)
+    }
+
+    /// For a server of these names; valid from the beginning of one year to that of another.
+    #[must_use]
+    pub fn server_of(&self, names: &[&str], from: i32, until: i32) -> Certified {
+        let mut params = named(names.first().copied().unwrap_or_default(), names);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
         self.sign(params)
+    }
+
+    /// For a server on `localhost` that nobody vouches for but itself.
+    ///
+    /// # Panics
+    /// When there is no randomness.
+    #[must_use]
+    pub fn self_signed() -> Certified {
+        let key = key();
+        let certificate = named("localhost", &["localhost", "127.0.0.1"]).self_signed(&key).expect("it signs itself");
+        Certified { certificate: certificate.pem(), key: key.serialize_pem() }
     }
 
     /// For a client.
@@ -78,6 +97,18 @@ impl Default for Authority {
 }
 
 impl Certified {
+    /// The SHA-256 digest of the SubjectPublicKeyInfo, in base64: its pin.
+    ///
+    /// # Panics
+    /// When the key is not one of ours.
+    #[must_use]
+    pub fn pin(&self) -> String {
+        use base64::Engine as _;
+        use rcgen::PublicKeyData as _;
+        let key = KeyPair::from_pem(&self.key).expect("a key that was made here").subject_public_key_info();
+        base64::engine::general_purpose::STANDARD.encode(ring::digest::digest(&ring::digest::SHA256, &key))
+    }
+
     /// Writes certificate and key into one file that only the owner may read.
     ///
     /// # Panics

@@ -21,6 +21,7 @@ use super::{AccessToken, Outcome, Step, UploadRequest, UploadResult, UploadTask,
 use crate::error::{HttpError, UploadError};
 use crate::outbox::ItemId;
 use client::Client;
+use tls::Tls;
 
 pub use tls::{ClientCertificate, Pins, Roots};
 pub use token::{TokenSource, Tokens};
@@ -89,6 +90,7 @@ impl DrainObserver for () {}
 /// Drives an [`Uploader`] over HTTP.
 pub struct HttpDriver {
     options: HttpOptions,
+    tls: Tls,
 }
 
 impl HttpDriver {
@@ -97,8 +99,9 @@ impl HttpDriver {
     /// # Errors
     /// [`HttpError`], when the roots, certificates or the proxy cannot be used.
     pub fn new(options: HttpOptions) -> Result<Self, HttpError> {
-        Client::new(&options)?;
-        Ok(Self { options })
+        let tls = Tls::new(&options.roots, options.pins.as_ref(), options.client_certificate.as_ref())?;
+        Client::new(&options, &tls)?;
+        Ok(Self { options, tls })
     }
 
     /// Uploads until nothing is left to do, or nothing for longer than [`HttpOptions::longest_wait`]; what is left in the outbox tells why
@@ -124,7 +127,7 @@ impl HttpDriver {
 
     /// One upload after the other.
     fn lane(&self, lane: Lane<'_>) -> Result<(), HttpError> {
-        let client = Client::new(&self.options)?;
+        let client = Client::new(&self.options, &self.tls)?;
         runtime()?.block_on(lane.run(&client, self.options.longest_wait))
     }
 }
@@ -143,7 +146,8 @@ impl Lane<'_> {
             let finished = self.finished.notified();
             let token = self.tokens.map(Tokens::current).transpose()?;
             let next = match (self.uploader.next_upload(token.as_ref()), self.tokens, &token) {
-                (Err(UploadError::Unauthorized), Some(tokens), Some(token)) if tokens.refused(token)? => continue,
+                // Another lane has fetched a new one meanwhile.
+                (Err(UploadError::Unauthorized), Some(tokens), Some(token)) if !tokens.is_current(token) => continue,
                 (next, ..) => next?,
             };
             match next {
@@ -166,11 +170,18 @@ impl Lane<'_> {
         let (item, step, bytes) = (request.item, request.step, request.body.len());
         let on_progress = |sent| self.observer.on_progress(&item, step, sent, bytes);
         let result = client.send(&request, &on_progress).await;
-        let let_in = matches!(result, UploadResult::Response { status, .. } if !matches!(status, 401 | 403 | 407));
+        let status = match result {
+            UploadResult::Response { status, .. } => Some(status),
+            _ => None,
+        };
         let outcome = self.uploader.finish_upload(request.id, result)?;
         self.observer.on_outcome(&item, step, outcome);
-        if let (Some(tokens), Some(token), true) = (self.tokens, token, let_in) {
-            tokens.accepted(token);
+        match (self.tokens, token, status) {
+            (Some(tokens), Some(token), Some(401)) => {
+                tokens.refused(token, step)?;
+            }
+            (Some(tokens), Some(token), Some(200..=299)) => tokens.accepted(token, step),
+            _ => {}
         }
         self.finished.notify_waiters();
         Ok(())

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::HttpError;
-use crate::upload::AccessToken;
+use crate::upload::{AccessToken, Step};
 
 /// Where tokens come from: the host's login.
 pub trait TokenSource: Send + Sync {
@@ -28,8 +28,8 @@ pub struct Tokens {
 #[derive(Default)]
 struct State {
     token: Option<AccessToken>,
-    /// A server let the token in at least once.
-    accepted: bool,
+    /// For which steps a server let the token in.
+    accepted: Vec<Step>,
     fetching: bool,
     /// How many fetches have ended, and whether the last one brought a token.
     ended: u64,
@@ -55,25 +55,29 @@ impl Tokens {
         }
     }
 
+    pub(super) fn is_current(&self, token: &AccessToken) -> bool {
+        self.lock().is(token)
+    }
+
     /// A server let this token in.
-    pub fn accepted(&self, token: &AccessToken) {
+    pub fn accepted(&self, token: &AccessToken, step: Step) {
         let mut state = self.lock();
-        if state.is(token) {
-            state.accepted = true;
+        if state.is(token) && !state.accepted.contains(&step) {
+            state.accepted.push(step);
         }
     }
 
-    /// A server refused this token. Is there another one now? Fetches at most once for every token that was ever accepted, and once
-    /// for the first: one that is refused at once is no reason to fetch again and again.
+    /// A server refused this token. Is there another one now? Fetches once for the first token, and once for every later one that the step
+    /// had been done with before: a token that is refused from the start is no reason to fetch again and again.
     ///
     /// # Errors
     /// [`HttpError::NoToken`], as the source.
-    pub fn refused(&self, token: &AccessToken) -> Result<bool, HttpError> {
+    pub fn refused(&self, token: &AccessToken, step: Step) -> Result<bool, HttpError> {
         let state = self.settled()?;
         if !state.is(token) {
             return Ok(true);
         }
-        if state.ended > 1 && !state.accepted {
+        if state.ended > 1 && !state.accepted.contains(&step) {
             return Ok(false);
         }
         Ok(self.fetch(state)?.digest() != token.digest())
@@ -122,7 +126,9 @@ impl Drop for Fetching<'_> {
         state.ended += 1;
         state.brought = self.token.is_some();
         if let Some(token) = self.token.take() {
-            state.accepted &= state.is(&token);
+            if !state.is(&token) {
+                state.accepted.clear();
+            }
             state.token = Some(token);
         }
         self.tokens.changed.notify_all();
@@ -178,15 +184,17 @@ mod tests {
     fn sixty_four_threads_that_are_refused_fetch_once() {
         let (tokens, source) = tokens(u32::MAX);
         let first = tokens.current().unwrap();
-        assert!(all(|| tokens.refused(&first)).into_iter().all(|another| another == Ok(true)));
+        assert!(all(|| tokens.refused(&first, Step::Store)).into_iter().all(|another| another == Ok(true)));
         assert_eq!(source.fetches.load(Ordering::SeqCst), 2);
         let second = tokens.current().unwrap();
         assert!(second.digest() != first.digest());
         // Refused before it was ever accepted: no fetch. Accepted, and refused later: one.
-        assert!(all(|| tokens.refused(&second)).into_iter().all(|another| another == Ok(false)));
+        assert!(all(|| tokens.refused(&second, Step::Store)).into_iter().all(|another| another == Ok(false)));
         assert_eq!(source.fetches.load(Ordering::SeqCst), 2);
-        tokens.accepted(&second);
-        assert!(all(|| tokens.refused(&second)).into_iter().all(|another| another == Ok(true)));
+        tokens.accepted(&second, Step::Query);
+        assert!(all(|| tokens.refused(&second, Step::Store)).into_iter().all(|another| another == Ok(false)));
+        tokens.accepted(&second, Step::Store);
+        assert!(all(|| tokens.refused(&second, Step::Store)).into_iter().all(|another| another == Ok(true)));
         assert_eq!(source.fetches.load(Ordering::SeqCst), 3);
     }
 
@@ -201,7 +209,7 @@ mod tests {
     fn who_waits_for_a_fetch_that_fails_fails_with_it() {
         let (tokens, source) = tokens(1);
         let first = tokens.current().unwrap();
-        let answers = all(|| tokens.refused(&first));
+        let answers = all(|| tokens.refused(&first, Step::Store));
         assert!(answers.contains(&Err(HttpError::NoToken)));
         // Those that came after it had failed were free to try again: once.
         assert!(source.fetches.load(Ordering::SeqCst) <= 3);
