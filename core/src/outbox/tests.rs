@@ -1,20 +1,289 @@
 //! The promises of the outbox, on the simulated machine.
 
-use super::simulated::{Fault, Loss, Machine, Names, PlantedBug, Tear, World};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::simulated::{Fault, LIMITS, Loss, Machine, Names, PlantedBug, Tear, World};
 use super::*;
+use crate::error::KeystoreError;
+
+/// What the caller was told of a photo.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Told {
+    /// Nothing: the machine stopped first.
+    Nothing,
+    Captured,
+    Refused,
+    /// Erased at a person's word.
+    Removed,
+}
+
+/// What a person, an archive and the operating system do.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Add,
+    /// The archive stores it, and says so.
+    Store,
+    /// The archive stores it, and the answer is lost.
+    AnswerLost,
+    /// It never reaches the archive.
+    RequestLost,
+    /// The operating system sends a copy; it arrives or not, and the copy is gone in any case.
+    Lend(bool),
+    /// Another object of the same photo takes its place.
+    Replace,
+    Remove,
+    /// The process ends, and another starts.
+    Restart,
+}
+
+const DAY: [Act; 16] = [
+    Act::Add,
+    Act::Add,
+    Act::Store,
+    Act::Add,
+    Act::AnswerLost,
+    Act::Add,
+    Act::Lend(true),
+    Act::RequestLost,
+    Act::Restart,
+    Act::Add,
+    Act::Lend(false),
+    Act::Replace,
+    Act::Store,
+    Act::Add,
+    Act::Remove,
+    Act::Store,
+];
+
+/// A machine with an outbox, an archive that stores whatever it gets however often, and a memory of what was promised.
+struct Life {
+    machine: Machine,
+    world: World,
+    bug: Option<PlantedBug>,
+    outbox: Option<Outbox>,
+    told: Vec<Told>,
+    ids: Vec<(ItemId, usize)>,
+    archive: Vec<usize>,
+}
+
+/// What is wrong at the end.
+#[derive(Default, Debug, Clone, Copy, PartialEq, Eq)]
+struct Damage {
+    lost: u64,
+    duplicated: u64,
+    /// Stored although the caller was told that nothing is left of it.
+    risen: u64,
+    stuck: u64,
+}
+
+impl Damage {
+    const NONE: Self = Self { lost: 0, duplicated: 0, risen: 0, stuck: 0 };
+
+    fn add(&mut self, other: Self) {
+        self.lost += other.lost;
+        self.duplicated += other.duplicated;
+        self.risen += other.risen;
+        self.stuck += other.stuck;
+    }
+}
+
+impl Life {
+    fn new(seed: u64, room: Option<u64>, bug: Option<PlantedBug>) -> Self {
+        let (machine, world) = (Machine::new(room), World::new(seed));
+        Self { machine, world, bug, outbox: None, told: Vec::new(), ids: Vec::new(), archive: Vec::new() }
+    }
+
+    /// The same life at the same point, its processes gone.
+    fn copy(&self) -> Self {
+        Self {
+            machine: self.machine.copy(),
+            world: self.world.clone(),
+            bug: self.bug,
+            outbox: None,
+            told: self.told.clone(),
+            ids: self.ids.clone(),
+            archive: self.archive.clone(),
+        }
+    }
+
+    fn open(&mut self) -> Option<&Outbox> {
+        if self.outbox.is_none() {
+            self.outbox = self.world.open(&self.machine, self.bug).ok();
+        }
+        self.outbox.as_ref()
+    }
+
+    /// As much of the day as happens before the machine stops.
+    fn live(&mut self, acts: &[Act]) {
+        for act in acts {
+            if self.machine.is_down() {
+                return;
+            }
+            match act {
+                Act::Add => self.add(),
+                Act::Remove => self.remove(),
+                Act::Restart => {
+                    self.outbox = None;
+                    self.machine.kill_all();
+                    self.open();
+                }
+                act => self.send(*act),
+            }
+        }
+    }
+
+    fn add(&mut self) {
+        let photo = self.told.len();
+        self.told.push(Told::Nothing);
+        let Some(outbox) = self.open() else { return };
+        let added = outbox.add(object(photo, "").as_bytes());
+        let undone =
+            added != Err(OutboxError::NotUndone) || (0..3).any(|_| outbox.ready() != Err(OutboxError::NotUndone));
+        match added {
+            Ok(id) => {
+                self.ids.push((id, photo));
+                self.told[photo] = Told::Captured;
+            }
+            Err(_) if self.machine.is_down() || !undone => {}
+            Err(_) => self.told[photo] = Told::Refused,
+        }
+    }
+
+    fn remove(&mut self) {
+        let Some(outbox) = self.open() else { return };
+        let Some(item) = outbox.items().ok().and_then(|items| items.first().copied()) else { return };
+        let _ = outbox.remove(&item.id);
+        if let Some((_, photo)) = self.ids.iter().find(|(id, _)| *id == item.id) {
+            self.told[*photo] = Told::Removed;
+        }
+    }
+
+    fn send(&mut self, act: Act) {
+        if let Some(outbox) = self.open() {
+            if let Ok(Next::Item(claim)) = outbox.claim() {
+                self.send_claim(claim, act);
+            }
+        }
+    }
+
+    fn send_claim(&mut self, mut claim: Claim, act: Act) {
+        let minute = Duration::from_secs(60);
+        let Ok(object) = claim.object() else { return claim.settle(State::Blocked(Block::Disk), minute) };
+        let photo = photo(&object);
+        if claim.state() != State::Fresh && self.archive.contains(&photo) {
+            let _ = claim.stored(Confirmation::Found);
+            return;
+        }
+        if let Act::Replace = act {
+            let _ = claim.replace(self::object(photo, " as secondary capture").as_bytes());
+            return claim.settle(State::Unknown, Duration::ZERO);
+        }
+        if let Act::Lend(arrives) = act {
+            let id = claim.id();
+            if claim.lend().is_err() {
+                return claim.settle(State::Blocked(Block::Disk), minute);
+            }
+            claim.settle(State::Lent, LENT_FOR);
+            let copy = format!("lent/{id}");
+            let sent = self.machine.files().iter().any(|(path, _)| *path == copy);
+            if sent && arrives {
+                self.archive.push(photo);
+            }
+            self.machine.uproot(&copy);
+            let told = self.open().map(|outbox| outbox.claim_item(&id));
+            if let Some(Ok(Some(claim))) = told {
+                match self.archive.contains(&photo) {
+                    true => drop(claim.stored(Confirmation::Found)),
+                    false => claim.settle(State::Unknown, Duration::ZERO),
+                }
+            }
+            return;
+        }
+        if claim.offer().is_err() {
+            return claim.settle(State::Blocked(Block::Disk), minute);
+        }
+        if !matches!(act, Act::RequestLost) {
+            self.archive.push(photo);
+        }
+        match act {
+            Act::Store => drop(claim.stored(Confirmation::Found)),
+            _ => claim.settle(State::Unknown, Duration::from_secs(1)),
+        }
+    }
+
+    /// Everything works from now on: what waits is stored. Is there anything wrong then?
+    fn end(&mut self) -> Damage {
+        self.machine.mend();
+        for _ in 0..200 {
+            let Some(next) = self.open().map(Outbox::claim) else { continue };
+            match next {
+                Ok(Next::Item(claim)) => self.send_claim(claim, Act::Store),
+                Ok(Next::Wait(wait)) => self.world.clock.pass(wait),
+                Ok(Next::Empty) => break,
+                Err(_) if self.machine.is_down() => break,
+                Err(_) => {}
+            }
+        }
+        let mut damage = Damage::NONE;
+        for (photo, told) in self.told.iter().enumerate() {
+            let stored = self.archive.iter().filter(|stored| **stored == photo).count();
+            damage.lost += u64::from(*told == Told::Captured && stored == 0);
+            damage.risen += u64::from(*told == Told::Refused && stored > 0);
+            damage.duplicated += u64::from(stored > 1);
+        }
+        let left = self.machine.files();
+        damage.stuck = left.iter().filter(|(path, _)| !path.starts_with("keys/")).count() as u64;
+        damage
+    }
+
+    fn crash(&mut self, loss: Loss) {
+        self.outbox = None;
+        self.machine.power_cut(loss);
+    }
+}
+
+fn object(photo: usize, form: &str) -> String {
+    format!("DICM photo {photo}{form}")
+}
+
+fn photo(object: &[u8]) -> usize {
+    std::str::from_utf8(object).unwrap().split(' ').nth(2).unwrap().parse().unwrap()
+}
+
+const TEARS: [Tear; 6] = [Tear::Whole, Tear::Nothing, Tear::OneByte, Tear::Half, Tear::ButOneByte, Tear::Zeros];
+
+/// Everything that a power cut can leave, when so many changes of names are not durable.
+fn losses(pending: usize) -> Vec<Loss> {
+    let single = (0..pending).flat_map(|n| [Names::Only(n), Names::AllBut(n)]);
+    let names = [Names::All, Names::None].into_iter().chain(single);
+    names.flat_map(|names| TEARS.map(|bytes| Loss { names, bytes })).collect()
+}
+
+fn calls_of(life: impl Fn() -> Life, work: impl Fn(&mut Life)) -> u64 {
+    let mut life = life();
+    let before = life.machine.calls();
+    work(&mut life);
+    life.machine.calls() - before
+}
 
 #[test]
-fn plain_way() {
-    let (machine, world) = (Machine::new(None), World::new(1));
-    let outbox = world.open(&machine).unwrap();
-    outbox.ready().unwrap();
-    let id = outbox.add(b"DICM object").unwrap();
-    let Next::Item(mut claim) = outbox.claim().unwrap() else { panic!() };
-    assert_eq!((claim.id(), claim.state(), claim.offered_for()), (id, State::Fresh, None));
-    assert_eq!(claim.object().unwrap().as_slice(), b"DICM object");
-    claim.offer().unwrap();
-    assert_eq!(outbox.items().unwrap()[0].state, State::Sending);
-    claim.stored(Confirmation::Found).unwrap();
-    assert!(outbox.items().unwrap().is_empty());
-    assert!(matches!(outbox.claim().unwrap(), Next::Empty));
+fn i1_a_power_cut_in_any_call_loses_nothing_and_stores_nothing_twice() {
+    let new = || Life::new(1, None, None);
+    let calls = calls_of(new, |life| life.live(&DAY));
+    let mut crashes = 0;
+    for call in 1..=calls {
+        let mut life = new();
+        life.machine.crash_after(call);
+        life.live(&DAY);
+        assert!(life.machine.is_down());
+        for loss in losses(life.machine.pending()) {
+            let mut after = life.copy();
+            after.crash(loss);
+            assert_eq!(after.end(), Damage::NONE, "call {call}, {loss:?}");
+            crashes += 1;
+        }
+        let mut killed = life.copy();
+        assert_eq!(killed.end(), Damage::NONE, "call {call}, killed");
+    }
+    println!("{calls} calls, {crashes} power cuts");
 }
