@@ -612,7 +612,7 @@ impl World {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             clock: Arc::default(),
-            randomness: Arc::new(SimulatedRandomness(AtomicU64::new(seed))),
+            randomness: Arc::new(SimulatedRandomness::new(seed)),
             keystore: Some(Arc::default()),
             institutions: Vec::new(),
             observer: None,
@@ -662,6 +662,12 @@ impl Clock for SimulatedClock {
 
 /// Numbers that repeat with their seed (SplitMix64).
 pub(crate) struct SimulatedRandomness(AtomicU64);
+
+impl SimulatedRandomness {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+}
 
 impl Randomness for SimulatedRandomness {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomnessUnavailable> {

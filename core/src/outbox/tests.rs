@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::simulated::{Fault, LIMITS, Loss, Machine, Names, PlantedBug, Tear, World};
+use super::simulated::{Fault, LIMITS, Loss, Machine, Names, PlantedBug, SimulatedRandomness, Tear, World};
 use super::*;
 use crate::error::KeystoreError;
 
@@ -286,4 +286,122 @@ fn i1_a_power_cut_in_any_call_loses_nothing_and_stores_nothing_twice() {
         assert_eq!(killed.end(), Damage::NONE, "call {call}, killed");
     }
     println!("{calls} calls, {crashes} power cuts");
+}
+
+#[test]
+fn i1_a_power_cut_in_any_call_of_a_recovery_loses_nothing_either() {
+    let few = |pending: usize| {
+        let half = Loss { names: Names::Only(pending / 2), bytes: Tear::Half };
+        [Loss::NOTHING, Loss::EVERYTHING, half, Loss::random(pending as u64)]
+    };
+    let new = || Life::new(2, None, None);
+    let mut crashes = 0;
+    for call in (1..=calls_of(new, |life| life.live(&DAY))).step_by(2) {
+        let mut first = new();
+        first.machine.crash_after(call);
+        first.live(&DAY);
+        for loss in few(first.machine.pending()) {
+            let cut = || {
+                let mut life = first.copy();
+                life.crash(loss);
+                life
+            };
+            for second in 1..=calls_of(cut, |life| assert_eq!(life.end(), Damage::NONE)) {
+                let mut life = cut();
+                life.machine.crash_after(second);
+                life.end();
+                let again = few(life.machine.pending())[second as usize % 4];
+                life.crash(again);
+                let (mut third, at) = (life.copy(), 1 + second % 7);
+                third.machine.crash_after(at);
+                third.end();
+                third.crash(few(third.machine.pending())[second as usize % 3]);
+                for mut life in [life, third] {
+                    assert_eq!(life.end(), Damage::NONE, "calls {call}, {second}, {at}: {loss:?}, {again:?}");
+                    crashes += 1;
+                }
+            }
+        }
+    }
+    println!("{crashes} ends after two or three power cuts");
+}
+
+/// Random days with random crashes, each up to six times.
+fn random_lives(seed: u64, crashes: u64, room: Option<u64>, bug: Option<PlantedBug>) -> Damage {
+    let dice = SimulatedRandomness::new(seed);
+    let below = |end: u64| {
+        let mut number = [0; 8];
+        dice.fill(&mut number).unwrap();
+        u64::from_be_bytes(number) % end
+    };
+    let (mut damage, mut done) = (Damage::NONE, 0);
+    while done < crashes {
+        let mut life = Life::new(below(u64::MAX), room, bug);
+        for _ in 0..1 + below(6) {
+            life.machine.crash_after(1 + below(120));
+            let acts: Vec<Act> = (0..1 + below(10)).map(|_| DAY[below(16) as usize]).collect();
+            life.live(&acts);
+            if below(3) == 0 {
+                life.end();
+            }
+            done += 1;
+            match below(3) {
+                0 => life.crash(Loss::NOTHING),
+                1 => life.crash(Loss::EVERYTHING),
+                _ => life.crash(Loss::random(below(u64::MAX))),
+            }
+        }
+        damage.add(life.end());
+    }
+    damage
+}
+
+#[test]
+fn i1_random_lives_end_well_and_planted_bugs_are_found() {
+    let crashes = std::env::var("MOULAGE_CRASHES").ok().and_then(|n| n.parse().ok()).unwrap_or(200_000);
+    println!("planted              |    crashes | lost | duplicated | risen | stuck");
+    let mut run = |name: &str, crashes, room, bug| {
+        let Damage { lost, duplicated, risen, stuck } = random_lives(7, crashes, room, bug);
+        println!("{name:20} | {crashes:10} | {lost:4} | {duplicated:10} | {risen:5} | {stuck:5}");
+        Damage { lost, duplicated, risen, stuck }
+    };
+    assert_eq!(run("nothing", crashes, None, None), Damage::NONE);
+    assert_eq!(run("nothing, full disk", crashes, Some(900), None), Damage::NONE);
+    for (bug, room) in [
+        (PlantedBug::NoFsync, None),
+        (PlantedBug::NoFolderFsync, None),
+        (PlantedBug::TornAppend, Some(900)),
+        (PlantedBug::LendOnlyCopy, None),
+    ] {
+        let damage = run(&format!("{bug:?}"), 5000, room, Some(bug));
+        assert!(damage.lost > 0, "{bug:?} is not found");
+    }
+}
+
+const ERRORS: [StorageError; 4] =
+    [StorageError::Full, StorageError::Failed, StorageError::ReadOnly, StorageError::TooManyOpen];
+
+#[test]
+fn i2_a_failing_call_is_a_typed_error_and_no_loss() {
+    let new = || Life::new(3, None, None);
+    let calls = calls_of(new, |life| life.live(&DAY));
+    let mut faults = 0;
+    for call in 1..=calls {
+        for error in ERRORS {
+            for (is_done, times) in [(false, 1), (true, 1), (false, 2), (true, 2), (false, 5), (false, 40)] {
+                for loss in [None, Some(Loss::NOTHING), Some(Loss::EVERYTHING), Some(Loss::random(call))] {
+                    let mut life = new();
+                    life.machine.fail_after(call, Fault { error, is_done, times });
+                    life.live(&DAY);
+                    life.machine.mend();
+                    if let Some(loss) = loss {
+                        life.crash(loss);
+                    }
+                    assert_eq!(life.end(), Damage::NONE, "call {call}: {error:?}, {is_done}, {times}, {loss:?}");
+                    faults += 1;
+                }
+            }
+        }
+    }
+    println!("{calls} calls, {faults} faults");
 }
