@@ -200,7 +200,6 @@ fn openssl_and_bouncy_castle_open_what_is_sealed() {
             assert!(place.read("content") == *object, "{item} {recipient}");
         }
     }
-    println!("{items} items, {} openings by openssl", openings.len());
     bouncy_castle_opens(&place, &openings, &key);
 }
 
@@ -243,7 +242,6 @@ fn bouncy_castle_opens(place: &Place, openings: &[Opening], device_key: &str) {
         assert!(place.read(&format!("opened-{at}")) == opening.object, "{}", why());
     }
     assert!(answers[openings.len()..].iter().all(|answer| *answer == "refused"), "{said}");
-    println!("{} openings by Bouncy Castle, as many refusals", openings.len());
 }
 
 #[test]
