@@ -10,6 +10,7 @@ mod contact_sheet;
 mod failure;
 mod input;
 mod inspect;
+mod keys;
 mod linkage;
 mod object;
 mod object_head;
@@ -17,6 +18,7 @@ mod picture;
 mod report;
 mod sample;
 mod sites;
+mod unseal;
 mod verify;
 
 use std::process::ExitCode;
@@ -58,6 +60,10 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Check that objects are clean and correct
     Verify(verify::VerifyArgs),
+    /// Open sealed items with the institution's key
+    Unseal(unseal::UnsealArgs),
+    /// Make keys and certificates to test with
+    Keys(keys::KeysArgs),
     /// List the body sites
     Sites(sites::SitesArgs),
     /// Write a made photo to try the command with, full of what phones hide in theirs
@@ -74,6 +80,8 @@ fn main() -> ExitCode {
         Command::Capture(args) => args.run(&mut console),
         Command::Inspect(args) => args.run(&mut console),
         Command::Verify(args) => args.run(&mut console),
+        Command::Unseal(args) => args.run(&mut console),
+        Command::Keys(args) => args.run(&mut console),
         Command::Sites(args) => args.run(&mut console),
         Command::Sample(args) => args.run(&mut console),
     };
