@@ -1,5 +1,6 @@
 //! Made photographs with known contents, and other people's programs as oracles, for the tests of all stages.
 
+pub mod desktop;
 pub mod exif;
 pub mod fixtures;
 pub mod heic;

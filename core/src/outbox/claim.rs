@@ -250,6 +250,7 @@ impl Claim {
         };
         self.known.due = match state {
             State::Poison(_) => None,
+            _ if wait == Duration::MAX => None,
             _ => now.checked_add(wait),
         };
         self.known.claimed = false;

@@ -650,7 +650,7 @@ impl SimulatedClock {
 
 impl Clock for SimulatedClock {
     fn now(&self) -> DateTime<FixedOffset> {
-        let start = DateTime::from_timestamp(1_790_000_000, 0).unwrap().fixed_offset();
+        let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap().fixed_offset();
         let ahead = TimeDelta::seconds(self.ahead.load(Ordering::Relaxed).cast_signed());
         start + TimeDelta::from_std(self.elapsed()).unwrap() + ahead
     }

@@ -1,5 +1,6 @@
 //! The promises of the outbox, on the simulated machine.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::simulated::{Fault, LIMITS, Loss, Machine, Names, PlantedBug, SimulatedRandomness, Tear, World};
@@ -397,11 +398,367 @@ fn i2_a_failing_call_is_a_typed_error_and_no_loss() {
                     if let Some(loss) = loss {
                         life.crash(loss);
                     }
-                    assert_eq!(life.end(), Damage::NONE, "call {call}: {error:?}, {is_done}, {times}, {loss:?}");
+                    let damage = life.end();
+                    // Five misfortunes in a row are more than a folder's names can tell (ADR 0010): a sync that fails, a rename back that
+                    // fails, another process, a sync that lies, a power cut.
+                    let beyond = !is_done && times > 1 && loss.is_some();
+                    let tolerated = Damage { duplicated: if beyond { damage.duplicated } else { 0 }, ..Damage::NONE };
+                    assert_eq!(damage, tolerated, "call {call}: {error:?}, {is_done}, {times}, {loss:?}");
                     faults += 1;
                 }
             }
         }
     }
     println!("{calls} calls, {faults} faults");
+}
+
+#[test]
+fn i2_an_addition_that_cannot_be_undone_says_so_until_it_is() {
+    let mut not_undone = 0;
+    for call in 1.. {
+        let (machine, world) = (Machine::new(None), World::new(4));
+        let outbox = world.open(&machine, None).unwrap();
+        machine.fail_after(call, Fault { error: StorageError::Failed, is_done: false, times: 1000 });
+        let added = outbox.add(b"DICM photo");
+        if added == Err(OutboxError::NotUndone) {
+            not_undone += 1;
+            assert_eq!(outbox.ready(), Err(OutboxError::NotUndone));
+            assert_eq!(outbox.add(b"DICM another"), Err(OutboxError::NotUndone));
+        }
+        machine.mend();
+        assert_eq!(outbox.ready(), Ok(()));
+        assert_eq!(outbox.items().unwrap().len(), usize::from(added.is_ok()), "call {call}");
+        machine.power_cut(Loss::EVERYTHING);
+        let left = world.open(&machine, None).unwrap().items().unwrap();
+        assert_eq!(left.len(), usize::from(added.is_ok()), "call {call}");
+        if added.is_ok() {
+            return assert!(not_undone > 0 && call > 5, "{not_undone} {call}");
+        }
+    }
+}
+
+#[test]
+fn i5_bytes_are_the_same_however_often_they_are_asked_for() {
+    let (machine, world) = (Machine::new(None), World::new(5));
+    let id = world.open(&machine, None).unwrap().add(b"DICM photo").unwrap();
+    let sealed = machine.files().into_iter().find(|(path, _)| path.starts_with("items/")).unwrap().1;
+    for _ in 0..3 {
+        let outbox = world.open(&machine, None).unwrap();
+        let mut claim = outbox.claim_item(&id).unwrap().unwrap();
+        claim.offer().unwrap();
+        assert!(claim.sealed().unwrap() == sealed && claim.object().unwrap().as_slice() == b"DICM photo");
+        claim.settle(State::Backoff, Duration::from_secs(60));
+        assert!(outbox.export(&id).unwrap() == sealed);
+    }
+}
+
+#[test]
+fn i6_limits_refuse_new_photos_and_never_push_out_old_ones() {
+    let with = |limits: Limits, room| {
+        let machine = Machine::new(room);
+        let outbox = Outbox::open(machine.start(None).parts(&World::new(6)), limits).unwrap();
+        (machine, outbox)
+    };
+    let refused = |outbox: &Outbox, error| {
+        let before = outbox.items().unwrap().len();
+        assert_eq!(outbox.ready(), Err(error));
+        assert_eq!(outbox.add(b"DICM photo"), Err(error));
+        assert_eq!(outbox.items().unwrap().len(), before);
+    };
+    let (machine, outbox) = with(Limits { items: 2, ..LIMITS }, None);
+    let first = outbox.add(b"DICM photo").unwrap();
+    outbox.add(b"DICM photo").unwrap();
+    refused(&outbox, OutboxError::FullOfItems { maximum: 2 });
+    // What another process adds or removes counts, too.
+    let other = Outbox::open(machine.start(None).parts(&World::new(60)), LIMITS).unwrap();
+    other.remove(&first).unwrap();
+    outbox.ready().unwrap();
+    other.add(b"DICM photo").unwrap();
+    refused(&outbox, OutboxError::FullOfItems { maximum: 2 });
+
+    let (_, outbox) = with(Limits { bytes: SEALING_ADDS + 100, ..LIMITS }, None);
+    outbox.add(b"DICM photo").unwrap();
+    refused(&outbox, OutboxError::FullOfBytes { maximum: SEALING_ADDS + 100 });
+
+    let (machine, outbox) = with(Limits { free_bytes: 1000, ..LIMITS }, Some(SEALING_ADDS + 2000));
+    outbox.add(&[0; 900]).unwrap();
+    machine.set_room(Some(machine.used() + 1000));
+    refused(&outbox, OutboxError::LowSpace { minimum: 1000 });
+
+    let (_, outbox) = with(Limits { object_bytes: 10, ..LIMITS }, None);
+    assert_eq!(outbox.add(&[0; 11]), Err(OutboxError::ObjectTooLarge { maximum: 10 }));
+    outbox.add(&[0; 10]).unwrap();
+}
+
+#[test]
+fn i9_nothing_can_be_read_on_the_disk_whenever_the_machine_stops() {
+    let new = || Life::new(9, None, None);
+    for call in 1..=calls_of(new, |life| life.live(&DAY)) {
+        let mut life = new();
+        life.machine.crash_after(call);
+        life.live(&DAY);
+        for (path, bytes) in life.machine.files() {
+            for canary in [&b"DICM"[..], b"photo", b"secondary"] {
+                assert!(memchr::memmem::find(&bytes, canary).is_none(), "call {call}: {path}");
+                assert!(memchr::memmem::find(path.as_bytes(), canary).is_none(), "call {call}: {path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn i10_one_item_has_one_sender() {
+    let (machine, world) = (Machine::new(None), World::new(10));
+    let (first, second) = (world.open(&machine, None).unwrap(), world.open(&machine, None).unwrap());
+    let id = first.add(b"DICM photo").unwrap();
+    let Next::Item(claim) = first.claim().unwrap() else { panic!() };
+    assert!(matches!(first.claim().unwrap(), Next::Empty));
+    assert!(matches!(second.claim().unwrap(), Next::Wait(LOOK_AGAIN)));
+    assert!(first.claim_item(&id).unwrap().is_none() && second.claim_item(&id).unwrap().is_none());
+    assert_eq!(first.remove(&id), Err(OutboxError::InUse));
+    assert_eq!(second.remove(&id), Err(OutboxError::InUse));
+    drop(claim);
+    assert!(second.claim_item(&id).unwrap().is_some());
+}
+
+#[test]
+fn i10_what_another_process_sent_restarts_the_time_since() {
+    let (machine, world) = (Machine::new(None), World::new(11));
+    let id = world.open(&machine, None).unwrap().add(b"DICM photo").unwrap();
+    let offer = |outbox: &Outbox| {
+        let mut claim = outbox.claim_item(&id).unwrap().unwrap();
+        claim.offer().unwrap();
+        claim.settle(State::Unknown, Duration::ZERO);
+    };
+    offer(&world.open(&machine, None).unwrap());
+    let (here, dying) = (world.open(&machine, None).unwrap(), machine.start(None));
+    let there = Outbox::open(dying.parts(&world), LIMITS).unwrap();
+    let since = || {
+        let claim = here.claim_item(&id).unwrap().unwrap();
+        assert_eq!(claim.state(), State::Unknown);
+        claim.offered_for()
+    };
+    let minute = Duration::from_secs(60);
+    assert_eq!(since(), Some(Duration::ZERO));
+    world.clock.pass(minute);
+    assert_eq!(since(), Some(minute));
+    let mut claim = there.claim_item(&id).unwrap().unwrap();
+    claim.offer().unwrap();
+    assert!(here.claim_item(&id).unwrap().is_none());
+    dying.kill();
+    std::mem::forget(claim);
+    world.clock.pass(minute);
+    assert_eq!(since(), Some(Duration::ZERO));
+    world.clock.pass(minute);
+    assert_eq!(since(), Some(minute));
+}
+
+#[test]
+fn what_was_withdrawn_is_fresh_and_what_was_settled_waits() {
+    let (machine, world) = (Machine::new(None), World::new(12));
+    let outbox = world.open(&machine, None).unwrap();
+    let id = outbox.add(b"DICM photo").unwrap();
+    let claim = || outbox.claim_item(&id).unwrap().unwrap();
+    let mut first = claim();
+    first.offer().unwrap();
+    first.withdraw();
+    first.settle(State::Backoff, Duration::from_secs(60));
+    assert_eq!(outbox.items().unwrap()[0].state, State::Backoff);
+    assert!(matches!(outbox.claim().unwrap(), Next::Wait(wait) if wait == Duration::from_secs(60)));
+    outbox.unblock();
+    let Next::Item(second) = outbox.claim().unwrap() else { panic!() };
+    assert_eq!((second.state(), second.attempts()), (State::Fresh, 1));
+    second.settle(State::Blocked(Block::Auth), Duration::MAX);
+    assert!(matches!(outbox.claim().unwrap(), Next::Empty));
+    let third = claim();
+    third.settle(State::Poison(Reason::Refused), Duration::ZERO);
+    outbox.unblock();
+    assert!(matches!(outbox.claim().unwrap(), Next::Empty));
+    outbox.retry(&id).unwrap();
+    assert!(matches!(outbox.claim().unwrap(), Next::Item(_)));
+    // After a restart an archive may have it.
+    assert_eq!(world.open(&machine, None).unwrap().items().unwrap()[0].state, State::Unknown);
+}
+
+#[test]
+fn i8_i12_what_is_damaged_unknown_or_foreign_stays_and_blocks_nobody() {
+    let (machine, world) = (Machine::new(None), World::new(13));
+    let outbox = world.open(&machine, None).unwrap();
+    outbox.add(b"DICM photo").unwrap();
+    let sealed = machine.files().into_iter().find(|(path, _)| path.starts_with("items/")).unwrap().1;
+    let name = |n: u8| format!("items/{}.cms", format!("{n:02x}").repeat(16));
+    let planted = [
+        (name(1), vec![]),
+        (name(2), sealed[..sealed.len() - 1].to_vec()),
+        (name(3), b"\xFF\xD8 not ours".to_vec()),
+        ("items/holiday.jpg".into(), vec![1, 2, 3]),
+        ("items/.nomedia".into(), vec![]),
+    ];
+    planted.iter().for_each(|(path, bytes)| machine.plant(path, bytes));
+    let outbox = world.open(&machine, None).unwrap();
+    assert_eq!(outbox.foreign_files(), Ok(2));
+    let items = outbox.items().unwrap();
+    let poison = items.iter().filter(|item| matches!(item.state, State::Poison(Reason::Damaged))).count();
+    assert_eq!((items.len(), poison), (4, 3));
+    let Next::Item(claim) = outbox.claim().unwrap() else { panic!() };
+    assert_eq!(claim.object().unwrap().as_slice(), b"DICM photo");
+    claim.stored(Confirmation::Found).unwrap();
+    assert!(matches!(outbox.claim().unwrap(), Next::Empty));
+    for (path, bytes) in planted {
+        assert!(machine.files().contains(&(path, bytes)));
+    }
+}
+
+#[test]
+fn i12_every_single_bit_of_an_item_that_flips_is_found_and_no_later_version_is_touched() {
+    let (machine, world) = (Machine::new(None), World::new(14));
+    let id = world.open(&machine, None).unwrap().add(b"DICM photo").unwrap();
+    let path = item_path(id, false);
+    let sealed = machine.files().into_iter().find(|(name, _)| *name == path).unwrap().1;
+    let mut reasons = BTreeSet::new();
+    for bit in 0..sealed.len() * 8 {
+        let mut flipped = sealed.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        machine.plant(&path, &flipped);
+        let outbox = world.open(&machine, None).unwrap();
+        match outbox.claim().unwrap() {
+            Next::Item(claim) => assert!(claim.object().is_err(), "bit {bit}"),
+            Next::Wait(_) => panic!("bit {bit}"),
+            Next::Empty => match outbox.items().unwrap()[0].state {
+                State::Poison(reason) => drop(reasons.insert(reason)),
+                state => panic!("bit {bit}: {state:?}"),
+            },
+        }
+        assert!(machine.files().contains(&(path.clone(), flipped)), "bit {bit}");
+    }
+    assert_eq!(reasons.into_iter().collect::<Vec<_>>(), [Reason::Damaged, Reason::UnknownVersion]);
+}
+
+fn institution() -> Institution {
+    Institution::from_certificate(include_bytes!("../seal/golden/p256.crt")).unwrap()
+}
+
+#[test]
+fn a_key_that_is_locked_or_lost_at_any_step_loses_nothing() {
+    for trouble in [KeystoreError::Locked, KeystoreError::Invalidated, KeystoreError::Unavailable] {
+        let alone = World::new(15);
+        let both = World { institutions: vec![institution()], ..World::new(16) };
+        let keystore = |world: &World| Arc::clone(world.keystore.as_ref().unwrap());
+        for world in [&alone, &both] {
+            let machine = Machine::new(None);
+            let first = world.open(&machine, None).unwrap();
+            let id = first.add(b"DICM photo").unwrap();
+            let asked = keystore(world).calls.load(Ordering::Relaxed);
+            first.add(b"DICM photo").unwrap();
+            assert_eq!(keystore(world).calls.load(Ordering::Relaxed), asked, "asked once a process");
+            keystore(world).set(Some(trouble));
+            // A process that has the key goes on with it.
+            assert!(first.add(b"DICM photo").is_ok() && first.claim_item(&id).unwrap().unwrap().object().is_ok());
+
+            let second = world.open(&machine, None).unwrap();
+            assert_eq!(second.items().unwrap().len(), 3);
+            let lost = trouble == KeystoreError::Invalidated;
+            assert!(second.items().unwrap().iter().all(|item| item.sealed_only == lost));
+            let claim = second.claim_item(&id).unwrap().unwrap();
+            let expected = if lost { OutboxError::Unopenable } else { SealError::Keystore(trouble).into() };
+            assert_eq!(claim.object().err(), Some(expected));
+            assert!(seal::inspect(&claim.sealed().unwrap()).is_ok() && second.export(&id).is_ok());
+            drop(claim);
+            if world.institutions.is_empty() {
+                assert_eq!(second.ready(), Err(SealError::Keystore(trouble).into()));
+                assert_eq!(second.add(b"DICM photo"), Err(SealError::Keystore(trouble).into()));
+            } else {
+                second.ready().unwrap();
+                let sealed_only = second.add(b"DICM photo").unwrap();
+                let items = second.items().unwrap();
+                assert!(items.iter().any(|item| item.id == sealed_only && item.sealed_only));
+            }
+            keystore(world).set(None);
+            second.ready().unwrap();
+            let renewed = second.add(b"DICM photo").unwrap();
+            assert!(second.claim_item(&renewed).unwrap().unwrap().object().is_ok());
+            if !lost {
+                assert!(second.claim_item(&id).unwrap().unwrap().object().is_ok());
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_are_renewed_and_old_ones_stay_while_items_need_them() {
+    let (machine, world) = (Machine::new(None), World::new(17));
+    let keys = || machine.files().iter().filter(|(path, _)| path.starts_with("keys/")).count();
+    let outbox = world.open(&machine, None).unwrap();
+    let old = outbox.add(b"DICM photo").unwrap();
+    for (days, expected) in [(89, 1), (2, 2), (89, 2), (2, 3)] {
+        world.clock.pass(Duration::from_secs(days * 24 * 3600));
+        world.open(&machine, None).unwrap().ready().unwrap();
+        assert_eq!(keys(), expected, "{days}");
+    }
+    let outbox = world.open(&machine, None).unwrap();
+    let claim = outbox.claim_item(&old).unwrap().unwrap();
+    assert!(claim.object().is_ok());
+    claim.stored(Confirmation::Found).unwrap();
+    world.open(&machine, None).unwrap();
+    assert_eq!(keys(), 2);
+    world.clock.pass(Duration::from_secs(24 * 3600));
+    world.open(&machine, None).unwrap();
+    assert_eq!(keys(), 1);
+    // A clock that is wrong for a while does not keep a key in use for ever.
+    world.clock.set_ahead(chrono::TimeDelta::days(-20_000));
+    world.open(&machine, None).unwrap().ready().unwrap();
+    world.clock.set_ahead(chrono::TimeDelta::days(0));
+    world.open(&machine, None).unwrap().ready().unwrap();
+    assert!(keys() <= 2);
+}
+
+/// Calls the outbox from within its own events, as a host may.
+#[derive(Default)]
+struct Nosy {
+    outbox: Mutex<std::sync::Weak<Outbox>>,
+    events: AtomicU64,
+}
+
+impl OutboxObserver for Nosy {
+    fn on_event(&self, _: &OutboxEvent) {
+        self.events.fetch_add(1, Ordering::Relaxed);
+        let outbox = self.outbox.lock().unwrap().upgrade();
+        if let Some(outbox) = outbox {
+            let _ = (outbox.items(), outbox.ready());
+        }
+    }
+}
+
+#[test]
+fn sixty_four_threads_and_an_observer_that_calls_back_end() {
+    let machine = Machine::new(None);
+    let nosy = Arc::new(Nosy::default());
+    let world = World { observer: Some(nosy.clone()), ..World::new(18) };
+    let outbox = Arc::new(world.open(&machine, None).unwrap());
+    *nosy.outbox.lock().unwrap() = Arc::downgrade(&outbox);
+    let archive = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for thread in 0..64 {
+            let (outbox, archive) = (&outbox, &archive);
+            scope.spawn(move || {
+                for n in 0..4 {
+                    outbox.add(object(thread * 4 + n, "").as_bytes()).unwrap();
+                    if let Ok(Next::Item(mut claim)) = outbox.claim() {
+                        assert_eq!(claim.state(), State::Fresh);
+                        claim.offer().unwrap();
+                        archive.lock().unwrap().push(photo(&claim.object().unwrap()));
+                        claim.stored(Confirmation::Found).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    for item in outbox.items().unwrap() {
+        let claim = outbox.claim_item(&item.id).unwrap().unwrap();
+        archive.lock().unwrap().push(photo(&claim.object().unwrap()));
+    }
+    let mut archive = archive.into_inner().unwrap();
+    archive.sort_unstable();
+    assert_eq!(archive, (0..256).collect::<Vec<_>>());
+    assert!(nosy.events.load(Ordering::Relaxed) >= 3 * 64);
 }
