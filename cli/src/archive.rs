@@ -42,14 +42,8 @@ impl Archive {
         let place: PathBuf =
             [instance.study_instance_uid(), instance.series_instance_uid(), &format!("{uid}.dcm")].iter().collect();
         let path = self.root.join(&place);
-        let write = || {
-            let folder = make_folder(path.parent().unwrap_or(&self.root))?;
-            let file = partial(folder, instance.bytes())?;
-            file.as_file().sync_all()?;
-            file.persist_noclobber(&path)?;
-            sync_folder(folder)
-        };
-        write().map_err(|error| Failure::unwritable("the archive", &error))?;
+        let stored = store_new(&path, instance.bytes());
+        stored.map_err(|error| Failure::unwritable("the archive", &error))?;
         Ok(place)
     }
 
@@ -117,6 +111,15 @@ impl Archive {
         File::open(self.root.join(&object.path))?.take(Head::BYTES as u64).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
+}
+
+/// A new file, its folder made where there is none: there whole or not at all, lasting, its owner's alone.
+pub(crate) fn store_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = make_folder(path.parent().filter(|above| *above != Path::new("")).unwrap_or(Path::new(".")))?;
+    let file = partial(folder, content)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path)?;
+    sync_folder(folder)
 }
 
 /// Folders named by a UID.

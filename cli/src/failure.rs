@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 
 use moulage::error::OutboxError;
+use moulage::seal::SealError;
 use moulage::{CaptureError, DicomError, PatientError, PhotoError};
 use serde_json::{Value, json};
 
@@ -83,6 +84,17 @@ impl From<PatientError> for Failure {
 impl From<DicomError> for Failure {
     fn from(error: DicomError) -> Self {
         Self::new(Exit::Refused, error.code(), error.to_string())
+    }
+}
+
+impl From<SealError> for Failure {
+    fn from(error: SealError) -> Self {
+        let exit = match error {
+            SealError::CertificateUnsupported(_) | SealError::KeyUnsupported(_) => Exit::Usage,
+            SealError::NoRandomness => Exit::Trouble,
+            _ => Exit::Refused,
+        };
+        Self::new(exit, error.code(), error.to_string())
     }
 }
 

@@ -7,11 +7,16 @@ use std::path::Path;
 
 use moulage::PhotoError;
 use moulage::photo::Limits;
+use moulage::seal::{LARGEST_SEALED, SealError};
+use zeroize::Zeroizing;
 
 use crate::failure::{Exit, Failure};
 
 /// A FHIR resource; the core's own limit is the same.
 const RESOURCE_BYTES: u64 = 1 << 20;
+
+/// Keys and lists of certificates.
+const CREDENTIAL_BYTES: u64 = 1 << 20;
 
 /// The bytes of a photo.
 pub(crate) fn photo(path: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {
@@ -30,6 +35,31 @@ pub(crate) fn resource(path: &Path) -> Result<Vec<u8>, Failure> {
         0..=RESOURCE_BYTES => Ok(()),
         _ => Err(Failure::usage("too-long", "a resource is larger than 1 MiB")),
     })
+}
+
+/// The bytes of a sealed item.
+pub(crate) fn sealed_item(path: &Path) -> Result<Vec<u8>, Failure> {
+    let maximum = LARGEST_SEALED as u64;
+    read(path, Exit::Refused, |bytes| match bytes {
+        bytes if bytes <= maximum => Ok(()),
+        _ => Err(SealError::TooLarge { maximum }.into()),
+    })
+}
+
+/// One or several certificates, or a private key, which only its owner may read.
+pub(crate) fn credential(path: &Path, private: bool) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    #[cfg(unix)]
+    if private
+        && let Ok(metadata) = fs::metadata(path)
+        && std::os::unix::fs::MetadataExt::mode(&metadata) & 0o077 != 0
+    {
+        return Err(Failure::usage("key-not-private", "the private key can be read by others").help("chmod 600"));
+    }
+    let bytes = read(path, Exit::Usage, |bytes| match bytes {
+        0..=CREDENTIAL_BYTES => Ok(()),
+        _ => Err(Failure::usage("too-long", "a key or certificate is larger than 1 MiB")),
+    });
+    Ok(Zeroizing::new(bytes?))
 }
 
 /// What the phone's decoder made of a HEIC, as PNG.

@@ -13,6 +13,7 @@ mod failure;
 mod file_keystore;
 mod input;
 mod inspect;
+mod keys;
 mod linkage;
 mod object;
 mod outbox;
@@ -21,6 +22,7 @@ mod report;
 mod sample;
 mod sites;
 mod store;
+mod unseal;
 mod verify;
 
 use std::process::ExitCode;
@@ -68,6 +70,10 @@ enum Command {
     Outbox(outbox::OutboxArgs),
     /// Verify or export the audit log of an outbox
     Audit(audit::AuditArgs),
+    /// Open sealed items with the institution's key
+    Unseal(unseal::UnsealArgs),
+    /// Make keys and certificates to test with
+    Keys(keys::KeysArgs),
     /// List the body sites
     Sites(sites::SitesArgs),
     /// Write a made photo to try the command with, full of what phones hide in theirs
@@ -87,6 +93,8 @@ fn main() -> ExitCode {
         Command::Store(args) => args.run(&mut console),
         Command::Outbox(args) => args.run(&mut console),
         Command::Audit(args) => args.run(&mut console),
+        Command::Unseal(args) => args.run(&mut console),
+        Command::Keys(args) => args.run(&mut console),
         Command::Sites(args) => args.run(&mut console),
         Command::Sample(args) => args.run(&mut console),
     };

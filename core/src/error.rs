@@ -320,7 +320,7 @@ pub enum SealError {
         /// In bytes.
         maximum: u64,
     },
-    /// Bytes that are CMS SignedData themselves: opened again they would be taken for a signature of ours.
+    /// Bytes that begin as CMS SignedData does: opened again they would be taken for a signature of ours.
     #[error("the object is signed data already")]
     AlreadySigned,
     /// Neither a device key nor an institution.

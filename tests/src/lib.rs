@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod authority;
+pub mod desktop;
 pub mod dicomweb;
 pub mod exif;
 pub mod fault_server;

@@ -87,12 +87,18 @@ impl Claim {
     /// # Errors
     /// [`OutboxError::Storage`]: then nothing may be sent.
     pub fn offer(&mut self) -> Result<(), OutboxError> {
+        if self.known.offered && !self.known.durable {
+            if self.known.sent == Sent::Never {
+                // A sync failed after the rename. Another one would say that all is well, and it need not be: the rename is done anew.
+                self.outbox.storage.rename(&item_path(self.id, true), &item_path(self.id, false))?;
+                self.known.offered = false;
+            } else {
+                self.outbox.storage.sync_folder("items")?;
+                self.known.durable = true;
+            }
+        }
         if !self.known.offered {
             self.rename_offered()?;
-        }
-        if !self.known.durable {
-            self.outbox.storage.sync_folder("items")?;
-            self.known.durable = true;
         }
         self.known.mark = Some(self.lease.mark_anew()?);
         self.before.get_or_insert(self.known.sent);
@@ -244,6 +250,7 @@ impl Claim {
         };
         self.known.due = match state {
             State::Poison(_) => None,
+            _ if wait == Duration::MAX => None,
             _ => now.checked_add(wait),
         };
         self.known.claimed = false;

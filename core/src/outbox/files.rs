@@ -70,12 +70,6 @@ impl Storage for FileStorage {
         Ok(bytes)
     }
 
-    fn read_start(&self, path: &str, length: usize) -> Result<Vec<u8>, StorageError> {
-        let mut bytes = Vec::with_capacity(length);
-        File::open(self.path(path)).map_err(cause)?.take(length as u64).read_to_end(&mut bytes).map_err(cause)?;
-        Ok(bytes)
-    }
-
     fn create(&self, path: &str, bytes: &[u8]) -> Result<Box<dyn Lease>, StorageError> {
         // Between its birth and its lock another process's sweep may take the file for a dead one's; then there is nothing in it yet.
         for _ in 0..8 {

@@ -101,19 +101,17 @@ impl Keys {
         self.open(&mut self.held(), &id.to_string(), keystore.as_ref(), news)
     }
 
-    /// Erases keys that are out of use and that no item needs.
-    pub(super) fn sweep(&self, needed: &BTreeSet<String>) {
+    /// Erases keys that are long out of use. The caller knows that no item needs them.
+    pub(super) fn sweep(&self) {
         let held = self.held();
         let current = held.current.as_ref().map(|current| current.key.id().to_string());
         let now = self.now();
         for (name, made) in self.list().unwrap_or_default() {
-            let in_use = needed.contains(&name) || current.as_ref() == Some(&name);
-            if !in_use && age(made, now) > SECONDS_OF_USE + SECONDS_OF_GRACE {
+            if current.as_ref() != Some(&name) && age(made, now) > SECONDS_OF_USE + SECONDS_OF_GRACE {
                 // One that stays is tried again at the next start.
                 let _ = self.storage.remove(&path(&name));
             }
         }
-        let _ = self.storage.sync_folder("keys");
     }
 
     /// The key made nearest to now, of those that open.
@@ -199,8 +197,12 @@ impl Keys {
         for file in self.storage.list("keys")? {
             // A key's name has the form of an item's.
             let Some(name) = file.name.filter(|name| file.is_file && ItemId::parse(name).is_some()) else { continue };
-            let start = self.storage.read_start(&path(&name), 8)?;
-            keys.push((name, start.try_into().map_or(0, i64::from_be_bytes)));
+            // One that cannot be read comes last.
+            let file = match self.storage.read(&path(&name), LONGEST_FILE) {
+                Err(e @ StorageError::TooManyOpen) => return Err(e),
+                read => read.unwrap_or_default(),
+            };
+            keys.push((name, file.first_chunk().map_or(0, |made| i64::from_be_bytes(*made))));
         }
         Ok(keys)
     }

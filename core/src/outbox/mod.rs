@@ -374,15 +374,9 @@ impl Inner {
         // Whether there is a key now matters to whoever adds.
         let _ = self.keys.current(&mut news);
         self.tell_of_keys(news);
-        self.inspect_all();
-        let openers: Option<Vec<Opener>> = self.index().items.values().map(|known| known.opener.clone()).collect();
-        // As long as one is not known, any key may be needed.
-        if let Some(openers) = openers {
-            let needed = |opener: Opener| match opener {
-                Opener::Device(id) => Some(id.to_string()),
-                Opener::Institutions => None,
-            };
-            self.keys.sweep(&openers.into_iter().filter_map(needed).collect());
+        // No item needs an old key then, without a look into any.
+        if self.index().items.is_empty() {
+            self.keys.sweep();
         }
         Ok(())
     }

@@ -2,12 +2,12 @@
 //! can be killed. Fast enough for millions of crashes.
 //!
 //! ```text
-//! let machine = Machine::new(None);
-//! let outbox = Outbox::open(machine.start(None).parts(&clock, &randomness, &keystore), limits)?;
+//! let (machine, world) = (Machine::new(None), World::new(seed));
+//! let outbox = world.open(&machine, None)?;
 //! machine.crash_after(17);           // the 17th call from now does its work and never returns: everything fails until ...
 //! outbox.add(b"...");
 //! machine.power_cut(Loss::random(seed));   // ... this: processes are gone, the disk is what the loss left of it
-//! let outbox = Outbox::open(machine.start(None) ...)
+//! let outbox = world.open(&machine, None)?;
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use super::storage::{Entry, Lease, Mark, Storage};
 use super::{Outbox, OutboxObserver, Parts};
 use crate::clock::{Clock, Randomness, RandomnessUnavailable};
-use crate::error::{KeystoreError, StorageError};
+use crate::error::{KeystoreError, OutboxError, StorageError};
 use crate::seal::{Institution, Keystore};
 
 /// Mistakes that the tests must find: the first four are planted in the storage (the call is left out, or does the wrong thing), the others in
@@ -107,7 +107,7 @@ pub(crate) struct Machine(Arc<Mutex<Disk>>);
 /// Names, and the file that each has from then on.
 type Changes = Vec<(String, Option<u64>)>;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Disk {
     names: BTreeMap<String, u64>,
     durable: BTreeMap<String, u64>,
@@ -144,6 +144,14 @@ impl Machine {
     /// A machine whose disk holds `room` bytes, or any number of them.
     pub(crate) fn new(room: Option<u64>) -> Self {
         Self(Arc::new(Mutex::new(Disk { room, ..Disk::default() })))
+    }
+
+    /// Another machine that is in the same state. Its processes are gone.
+    pub(crate) fn copy(&self) -> Self {
+        let mut disk = self.disk().clone();
+        disk.restart();
+        (disk.down, disk.crash_at, disk.faults) = (false, None, None);
+        Self(Arc::new(Mutex::new(disk)))
     }
 
     /// Starts a process.
@@ -218,8 +226,12 @@ impl Machine {
 
     /// All processes die; the disk forgets nothing, but nothing became durable either.
     pub(crate) fn kill_all(&self) {
-        let mut disk = self.disk();
-        disk.restart();
+        self.disk().restart();
+    }
+
+    /// Calls work again.
+    pub(crate) fn mend(&self) {
+        self.disk().faults = None;
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
@@ -236,12 +248,12 @@ impl Disk {
     fn restart(&mut self) {
         self.alive_from = self.next + 1;
         self.killed.clear();
-        (self.down, self.crash_at, self.faults) = (false, None, None);
         self.files.values_mut().for_each(|file| file.holder = None);
     }
 
     fn power_cut(&mut self, loss: Loss) {
         self.restart();
+        (self.down, self.crash_at, self.faults) = (false, None, None);
         let dice = |seed: &mut u64| {
             *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (*seed >> 33) as usize
@@ -446,10 +458,6 @@ impl Storage for SimulatedStorage {
         })
     }
 
-    fn read_start(&self, path: &str, length: usize) -> Result<Vec<u8>, StorageError> {
-        self.call(|disk| Ok(disk.files[&disk.file(path)?].bytes.iter().take(length).copied().collect()))
-    }
-
     fn create(&self, path: &str, bytes: &[u8]) -> Result<Box<dyn Lease>, StorageError> {
         let granted = self.call(|disk| {
             if disk.names.contains_key(path) {
@@ -604,7 +612,7 @@ impl World {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             clock: Arc::default(),
-            randomness: Arc::new(SimulatedRandomness(AtomicU64::new(seed))),
+            randomness: Arc::new(SimulatedRandomness::new(seed)),
             keystore: Some(Arc::default()),
             institutions: Vec::new(),
             observer: None,
@@ -612,8 +620,8 @@ impl World {
     }
 
     /// A new process on the machine opens the outbox.
-    pub(crate) fn open(&self, machine: &Machine) -> Result<Outbox, crate::error::OutboxError> {
-        Outbox::open(machine.start(None).parts(self), LIMITS)
+    pub(crate) fn open(&self, machine: &Machine, bug: Option<PlantedBug>) -> Result<Outbox, OutboxError> {
+        Outbox::open(machine.start(bug).parts(self), LIMITS)
     }
 }
 
@@ -642,7 +650,7 @@ impl SimulatedClock {
 
 impl Clock for SimulatedClock {
     fn now(&self) -> DateTime<FixedOffset> {
-        let start = DateTime::from_timestamp(1_790_000_000, 0).unwrap().fixed_offset();
+        let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap().fixed_offset();
         let ahead = TimeDelta::seconds(self.ahead.load(Ordering::Relaxed).cast_signed());
         start + TimeDelta::from_std(self.elapsed()).unwrap() + ahead
     }
@@ -654,6 +662,12 @@ impl Clock for SimulatedClock {
 
 /// Numbers that repeat with their seed (SplitMix64).
 pub(crate) struct SimulatedRandomness(AtomicU64);
+
+impl SimulatedRandomness {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+}
 
 impl Randomness for SimulatedRandomness {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomnessUnavailable> {

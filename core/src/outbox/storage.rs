@@ -23,12 +23,6 @@ pub trait Storage: Send + Sync {
     /// [`StorageError::TooLarge`] when it is longer; any other.
     fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, StorageError>;
 
-    /// Up to `length` bytes from a file's start.
-    ///
-    /// # Errors
-    /// Any [`StorageError`].
-    fn read_start(&self, path: &str, length: usize) -> Result<Vec<u8>, StorageError>;
-
     /// Makes a new file of these bytes and takes its lease before any other process can.
     ///
     /// # Errors

@@ -187,7 +187,8 @@ fn check_rsa(key: &rsa::PublicKey) -> Result<(), SealError> {
     if !RSA_BITS.contains(&key.n().bit_width()) {
         return Err(unsupported("its RSA key is not of 3072 to 8192 bits"));
     }
-    if key.e_bytes().as_ref() < &[1, 0, 1][..] {
+    // Odd, or it would not have been read.
+    if key.e().bit_width() < 17 {
         return Err(unsupported("its RSA exponent is below 65537"));
     }
     Ok(())

@@ -95,8 +95,8 @@ pub struct SealedHead {
 /// certificate is valid `now`; see [`Recipients::check`] for what becomes of the others.
 ///
 /// # Errors
-/// Those of [`Recipients::check`]; [`SealError::TooLarge`]; [`SealError::AlreadySigned`] for bytes that are CMS SignedData
-/// themselves; [`SealError::Keystore`] and [`SealError::SignatureInvalid`] from the signer; [`SealError::NoRandomness`].
+/// Those of [`Recipients::check`]; [`SealError::TooLarge`]; [`SealError::AlreadySigned`] for bytes that begin as CMS
+/// SignedData does; [`SealError::Keystore`] and [`SealError::SignatureInvalid`] from the signer; [`SealError::NoRandomness`].
 pub fn seal(
     object: &[u8],
     recipients: &Recipients,

@@ -76,11 +76,11 @@ pub(super) fn sign(
     Ok((opening(SEQUENCE, &[&identifier(&SIGNED_DATA), &wrapper], follows), after))
 }
 
-/// Is this one CMS SignedData, from its first byte to its last?
+/// Does this begin as CMS SignedData does?
 pub(super) fn is_signed(content: &[u8]) -> bool {
-    let mut whole = Reader::new(content);
-    let info = whole.inside(SEQUENCE);
-    whole.is_empty() && info.is_ok_and(|mut info| info.mark(&identifier(&SIGNED_DATA)).is_ok())
+    let start = tlv::extent(content).map_or(0, |(start, _)| start);
+    content.first() == Some(&SEQUENCE)
+        && content.get(start..).is_some_and(|inside| inside.starts_with(&identifier(&SIGNED_DATA)))
 }
 
 /// SignedData that was read. A device asks only for the digest; who signed is asked where items arrive.
@@ -103,7 +103,9 @@ pub(super) fn read(content: &[u8]) -> Result<Option<Signed<'_>>, SealError> {
     if !is_signed(content) {
         return Ok(None);
     }
-    let mut info = Reader::new(content).inside(SEQUENCE)?;
+    let mut whole = Reader::new(content);
+    let mut info = whole.inside(SEQUENCE)?;
+    whole.end()?;
     info.any()?;
     let mut wrapper = info.inside(constructed(0))?;
     info.end()?;
