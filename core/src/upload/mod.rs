@@ -16,6 +16,7 @@ mod destination;
 mod dicom_json;
 mod multipart;
 mod objects;
+mod request;
 #[cfg(test)]
 mod simulation;
 mod task;
