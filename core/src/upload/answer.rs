@@ -191,7 +191,7 @@ impl Answer<'_> {
         };
         let not = |reason| Stored::Not(Refusal { reason, fallback: None, believed_after: 2 });
         match (answer.stored, answer.code.as_str()) {
-            (true, _) => (self.status == 200).then_some(Stored::Confirmed).unwrap_or(Stored::Unclear),
+            (true, _) if self.status == 200 => Stored::Confirmed,
             (false, "damaged") => not(Reason::Damaged),
             (false, "wrong-key") => not(Reason::WrongKey),
             (false, "unknown-version") => not(Reason::UnknownVersion),
@@ -202,7 +202,7 @@ impl Answer<'_> {
             (false, "unauthorized") => Stored::Refused(Refused::Unauthorized),
             (false, "busy") => Stored::Refused(self.busy()),
             // `archive-unavailable` among them: its archive may have got it.
-            (false, _) => Stored::Unclear,
+            _ => Stored::Unclear,
         }
     }
 
@@ -330,4 +330,92 @@ fn behind_meta(file: &[u8]) -> Option<(&[u8], &[u8])> {
     let (_, syntax) = meta.split_at(memchr::memmem::find(meta, b"\x02\0\x10\0UI")? + 6);
     let (length, syntax) = syntax.split_first_chunk::<2>()?;
     Some((syntax.get(..u16::from_le_bytes(*length).into())?, data_set))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::objects::Uids;
+    use super::*;
+
+    fn ours() -> Identity {
+        let uids = Uids {
+            sop_class_uid: "1.2.1",
+            study_instance_uid: "1.2.2",
+            series_instance_uid: "1.2.3",
+            sop_instance_uid: "1.2.4",
+        };
+        Identity::new(&uids, "0815", None).unwrap()
+    }
+
+    fn answer<'a>(status: u16, headers: &'a [(String, String)], body: &'a [u8]) -> Answer<'a> {
+        Answer { status, headers, body, now: DateTime::UNIX_EPOCH.fixed_offset() }
+    }
+
+    /// What archives answer with, put together in any way.
+    fn words() -> impl Strategy<Value = Vec<u8>> {
+        const WORDS: &[&str] = &[
+            "{",
+            "}",
+            "[",
+            "]",
+            ":",
+            ",",
+            "\"00081199\"",
+            "\"00081198\"",
+            "\"00081155\"",
+            "\"00081197\"",
+            "\"00080018\"",
+            "\"00100020\"",
+            "\"Value\"",
+            "\"1.2.4\"",
+            "\"0815\"",
+            "45070",
+            "null",
+            "{\"Value\":[",
+            "]}",
+        ];
+        proptest::collection::vec(proptest::sample::select(WORDS), 0..24).prop_map(|words| words.concat().into_bytes())
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_panics_and_none_is_believed_without_our_uid(
+            status in prop_oneof![100u16..600, Just(200)],
+            body in prop_oneof![words(), proptest::collection::vec(any::<u8>(), 0..200)],
+            header in "[ -~]{0,40}",
+        ) {
+            let headers = [("Retry-After".to_owned(), header.clone()), ("content-type".to_owned(), header)];
+            let answer = answer(status, &headers, &body);
+            let named = memchr::memmem::find(&body, b"1.2.4").is_some();
+            let is_listed = matches!(answer.stored(&ours()), Stored::Listed { .. });
+            prop_assert!(named || !is_listed);
+            prop_assert!(named || answer.found(&ours()) != Found::Ours);
+            prop_assert!(named || answer.committed(&ours()) != Committed::Yes);
+            prop_assert!(answer.stored_by_gateway("1.2.4") != Stored::Confirmed || named);
+            let _ = answer.compared(b"1.2.4");
+            for told in [answer.stored(&ours()), answer.stored_by_gateway("")] {
+                let within = !matches!(told, Stored::Refused(Refused::Busy(wait)) if wait > LONGEST_WAIT);
+                prop_assert!(within);
+            }
+        }
+
+        #[test]
+        fn only_what_is_behind_the_meta_information_is_compared(ours in any::<[u8; 16]>(), flip in 0usize..16) {
+            let file = |preamble: u8, version: &str, data_set: &[u8]| {
+                let meta = format!("\x02\0\x10\0UI\x04\x001.2\0\x02\0\x13\0SH{}\0{version}", char::from(version.len() as u8));
+                let head = [&[preamble; 128], &b"DICM\x02\0\0\0UL\x04\0"[..], &(meta.len() as u32).to_le_bytes()].concat();
+                [&head, meta.as_bytes(), data_set].concat()
+            };
+            let headers = [("content-type".to_owned(), "application/dicom".to_owned())];
+            let theirs = file(1, "OTHER ARCHIVE ", &ours);
+            let object = file(0, "MOULAGE", &ours);
+            prop_assert_eq!(answer(200, &headers, &theirs).compared(&object), Compared::Same);
+            let mut altered = ours;
+            altered[flip] ^= 1;
+            let theirs = file(0, "MOULAGE", &altered);
+            prop_assert_eq!(answer(200, &headers, &theirs).compared(&object), Compared::Different);
+        }
+    }
 }

@@ -18,6 +18,7 @@ mod dicom_json;
 pub mod http;
 mod multipart;
 mod objects;
+mod request;
 #[cfg(test)]
 mod simulation;
 mod task;

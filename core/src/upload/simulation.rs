@@ -14,8 +14,8 @@ use super::{
     hexadecimal, multipart, sha256,
 };
 use crate::error::UploadError;
+use crate::outbox::Outbox;
 use crate::outbox::simulated::{LIMITS, Loss, Machine, Names, PlantedBug, Tear, World};
-use crate::outbox::{ItemId, Outbox};
 
 /// Requests that meet trouble; the archive and the network are well after them.
 const TROUBLED: u32 = 40;
@@ -297,8 +297,6 @@ struct Trial {
     stops: Vec<(Stop, Loss)>,
     stop: Stop,
     loss: Option<Loss>,
-    /// Copies that the operating system sends, and where to.
-    lent: Vec<(ItemId, Vec<u8>)>,
 }
 
 impl Trial {
@@ -326,7 +324,6 @@ impl Trial {
             stops: stops.into_iter().rev().collect(),
             stop: Stop::Never,
             loss: None,
-            lent: Vec::new(),
             dice,
             script,
         }

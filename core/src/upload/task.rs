@@ -40,6 +40,12 @@ pub struct UploadRequest {
     pub response_limit: u64,
 }
 
+impl UploadRequest {
+    pub(super) fn into_post(self) -> Self {
+        Self { method: "POST", ..self }
+    }
+}
+
 /// Names a request that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UploadId(pub(super) u64);

@@ -9,10 +9,8 @@ use zeroize::Zeroizing;
 use super::answer::{Answer, Committed, Compared, Fallback, Found, Refusal, Refused, Stored};
 use super::destination::{Confirm, Destination, Policy};
 use super::objects::{Identity, Objects};
-use super::task::{
-    AccessToken, Body, Header, NotSent, Outcome, Step, UploadId, UploadRequest, UploadResult, UploadTask, Url,
-};
-use super::{hexadecimal, multipart, sha256};
+use super::task::{AccessToken, Body, NotSent, Outcome, UploadId, UploadRequest, UploadResult, UploadTask};
+use super::{hexadecimal, sha256};
 use crate::error::{OutboxError, SealError, UploadError};
 #[cfg(test)]
 use crate::outbox::simulated::PlantedBug;
@@ -30,17 +28,11 @@ const UNDER_WAY_BACKOFF: Duration = Duration::from_secs(1);
 const LENT_FOR: Duration = Duration::from_secs(24 * 3600);
 /// How often an archive may say that it stored an object that it then has not.
 const MOST_BROKEN_PROMISES: u8 = 3;
-/// Most bytes of an answer that is data sets.
-const LONGEST_ANSWER: u64 = 256 << 10;
-/// Most bytes around an object that is read back.
-const RETRIEVE_EXTRA: u64 = 64 << 10;
-
-const DICOM_JSON: &str = "application/dicom+json";
 
 /// Empties an outbox into one destination. All methods may be called from many threads at once; no lock is held while observers are called.
 pub struct Uploader {
-    outbox: Arc<Outbox>,
-    destination: Destination,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) destination: Destination,
     objects: Arc<dyn Objects>,
     inner: Mutex<Inner>,
     #[cfg(test)]
@@ -48,8 +40,8 @@ pub struct Uploader {
 }
 
 #[derive(Default)]
-struct Inner {
-    last_id: u64,
+pub(super) struct Inner {
+    pub(super) last_id: u64,
     /// Whose next step is due at once.
     ready: VecDeque<Held>,
     under_way: HashMap<UploadId, UnderWay>,
@@ -64,9 +56,9 @@ struct Inner {
 }
 
 /// An item in our hands.
-struct Held {
-    claim: Claim,
-    progress: Progress,
+pub(super) struct Held {
+    pub(super) claim: Claim,
+    pub(super) progress: Progress,
 }
 
 struct UnderWay {
@@ -78,11 +70,11 @@ struct UnderWay {
 }
 
 /// How far an item has come, by the clock's elapsed time.
-struct Progress {
-    phase: Phase,
+pub(super) struct Progress {
+    pub(super) phase: Phase,
     identity: Option<Arc<Identity>>,
     /// Until then the archive may be storing what was sent before: its "absent" does not count yet.
-    quarantined_until: Duration,
+    pub(super) quarantined_until: Duration,
     /// The archive has listed it since it was last sent.
     listed: bool,
     broken_promises: u8,
@@ -90,8 +82,8 @@ struct Progress {
     refusals: u8,
     /// In a row.
     failures: u32,
-    /// Of the storage commitment request: a UID, and whether the archive has taken it.
-    transaction: Option<String>,
+    /// Of the storage commitment request, its Transaction UID.
+    pub(super) transaction: String,
     first_tried: Duration,
     /// When it was given back. Whatever was sent later was sent by somebody else.
     settled: Duration,
@@ -100,7 +92,7 @@ struct Progress {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Store,
     Query(Lookup),
     Retrieve,
@@ -110,7 +102,7 @@ enum Phase {
 
 /// Where to ask for an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lookup {
+pub(super) enum Lookup {
     /// Among the instances of its series.
     InSeries,
     /// Among all instances, for an archive that knows no such series, or no such URL.
@@ -137,7 +129,7 @@ enum Planned {
 }
 
 /// Why a request could not be made.
-struct Setback(State, Duration);
+pub(super) struct Setback(pub(super) State, pub(super) Duration);
 
 impl Uploader {
     /// Empties `outbox` into `destination`.
@@ -245,12 +237,12 @@ impl Uploader {
         inner.waiting.iter().filter(|(_, progress)| since_long(progress)).map(|(id, _)| *id).collect()
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
         // No code that holds it leaves it half changed.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         self.outbox.clock().elapsed()
     }
 
@@ -267,8 +259,13 @@ impl Uploader {
                 None => match self.outbox.claim()? {
                     Next::Item(claim) => self.take_up(claim),
                     Next::Wait(wait) => return Ok(Planned::Wait(wait)),
-                    Next::Empty if self.inner().under_way.is_empty() => return Ok(Planned::Done),
-                    Next::Empty => return Ok(Planned::Wait(UNDER_WAY_BACKOFF)),
+                    Next::Empty => {
+                        let mut inner = self.inner();
+                        // Nothing waits but for somebody: what was known of it is not needed any more.
+                        inner.waiting.clear();
+                        let is_done = inner.under_way.is_empty();
+                        return Ok(if is_done { Planned::Done } else { Planned::Wait(UNDER_WAY_BACKOFF) });
+                    }
                 },
             };
             match self.request(&mut held, access_token) {
@@ -336,96 +333,7 @@ impl Uploader {
         }
     }
 
-    /// The request of the item's next step.
-    fn request(&self, held: &mut Held, token: Option<&AccessToken>) -> Result<UploadRequest, Setback> {
-        let base = self.destination.base_url();
-        let (step, method, url, mut headers, body, response_limit);
-        let Held { claim, progress } = held;
-        if self.destination.policy() == Policy::Sealed {
-            self.out_of_quarantine(progress)?;
-            let sealed = claim.sealed().map_err(setback)?;
-            headers = vec![
-                Header::new("content-type", "application/pkcs7-mime; smime-type=authEnveloped-data"),
-                Header::new("digest", format!("sha-256={}", base64(&sha256(&sealed)))),
-                Header::new("accept", "application/json"),
-            ];
-            (step, method, url, response_limit) = (Step::Store, "POST", format!("{base}/sealed-items"), LONGEST_ANSWER);
-            body = Body::of(Zeroizing::new(sealed));
-            claim.offer().map_err(setback)?;
-        } else {
-            let identity = self.identity(claim, progress)?;
-            let instances = format!(
-                "{base}/studies/{}/series/{}/instances",
-                identity.study_instance_uid, identity.series_instance_uid
-            );
-            let uid = &identity.sop_instance_uid;
-            let fields = "includefield=00100020,00100021";
-            headers = vec![Header::new("accept", DICOM_JSON)];
-            (step, method, url, body, response_limit) = match progress.phase {
-                Phase::Store => {
-                    self.out_of_quarantine(progress)?;
-                    let object = Arc::new(claim.object().map_err(setback)?);
-                    let frame = multipart::frame(&object, self.outbox.randomness()).map_err(|_| NO_RANDOMNESS)?;
-                    headers.push(Header::new("content-type", frame.content_type));
-                    let body = Body::framed(frame.head, object, frame.tail);
-                    claim.offer().map_err(setback)?;
-                    (Step::Store, "POST", format!("{base}/studies"), body, LONGEST_ANSWER)
-                }
-                Phase::Query(lookup) => {
-                    let url = match lookup {
-                        Lookup::InSeries => format!("{instances}?SOPInstanceUID={uid}&{fields}"),
-                        Lookup::Anywhere => format!("{base}/instances?SOPInstanceUID={uid}&{fields}"),
-                        Lookup::Metadata => format!("{instances}/{uid}/metadata"),
-                    };
-                    (Step::Query, "GET", url, Body::empty(), LONGEST_ANSWER)
-                }
-                Phase::Retrieve => {
-                    let object = claim.object().map_err(setback)?;
-                    let accept = "multipart/related; type=\"application/dicom\"; transfer-syntax=*";
-                    headers = vec![Header::new("accept", accept)];
-                    let limit = object.len() as u64 + RETRIEVE_EXTRA;
-                    (Step::Retrieve, "GET", format!("{instances}/{uid}"), Body::empty(), limit)
-                }
-                Phase::Commit => {
-                    let transaction = self.mint()?;
-                    let url = format!("{base}/commitment-requests/{transaction}");
-                    progress.transaction = Some(transaction);
-                    headers.push(Header::new("content-type", DICOM_JSON));
-                    let body = Body::of(Zeroizing::new(commitment_request(&identity).into_bytes()));
-                    (Step::Commit, "POST", url, body, LONGEST_ANSWER)
-                }
-                Phase::CommitResult => {
-                    let transaction = progress.transaction.as_deref().unwrap_or_default();
-                    let url = format!("{base}/commitment-requests/{transaction}");
-                    (Step::CommitResult, "GET", url, Body::empty(), LONGEST_ANSWER)
-                }
-            };
-        }
-        headers.extend(token.map(AccessToken::header));
-        Ok(UploadRequest {
-            id: self.next_id(),
-            item: claim.id(),
-            step,
-            method,
-            url: Url(url),
-            headers,
-            body,
-            response_limit,
-        })
-    }
-
-    fn next_id(&self) -> UploadId {
-        let mut inner = self.inner();
-        inner.last_id += 1;
-        UploadId(inner.last_id)
-    }
-
-    fn out_of_quarantine(&self, progress: &Progress) -> Result<(), Setback> {
-        let left = progress.quarantined_until.saturating_sub(self.now());
-        if left.is_zero() { Ok(()) } else { Err(Setback(State::Unknown, left)) }
-    }
-
-    fn identity(&self, claim: &Claim, progress: &mut Progress) -> Result<Arc<Identity>, Setback> {
+    pub(super) fn identity(&self, claim: &Claim, progress: &mut Progress) -> Result<Arc<Identity>, Setback> {
         if let Some(identity) = &progress.identity {
             return Ok(Arc::clone(identity));
         }
@@ -683,13 +591,6 @@ impl Uploader {
         let _ = self.outbox.randomness().fill(&mut random);
         longest - longest * u32::from(random[0]) / 512
     }
-
-    /// A new UID under 2.25 (PS3.5 B.2).
-    fn mint(&self) -> Result<String, Setback> {
-        let mut random = [0; 16];
-        self.outbox.randomness().fill(&mut random).map_err(|_| NO_RANDOMNESS)?;
-        Ok(format!("2.25.{}", uuid::Builder::from_random_bytes(random).as_uuid().as_u128()))
-    }
 }
 
 impl Progress {
@@ -703,7 +604,7 @@ impl Progress {
             refusal: None,
             refusals: 0,
             failures: 0,
-            transaction: None,
+            transaction: String::new(),
             first_tried: now,
             settled: Duration::ZERO,
             needs_token: false,
@@ -718,9 +619,9 @@ impl Progress {
     }
 }
 
-const NO_RANDOMNESS: Setback = Setback(State::Blocked(Block::Key), DEVICE_BACKOFF);
+pub(super) const NO_RANDOMNESS: Setback = Setback(State::Blocked(Block::Key), DEVICE_BACKOFF);
 
-fn setback(error: OutboxError) -> Setback {
+pub(super) fn setback(error: OutboxError) -> Setback {
     let poison = |reason| Setback(State::Poison(reason), Duration::MAX);
     match error {
         OutboxError::Unopenable => poison(Reason::Unopenable),
@@ -739,25 +640,4 @@ fn poison(reason: Reason) -> After {
 fn ask_again(held: &mut Held, lookup: Lookup) -> After {
     held.progress.phase = Phase::Query(lookup);
     After::Continue
-}
-
-/// Storage Commitment Request Module (PS3.4 J.3.2), in DICOM JSON; the Transaction UID is in the URL (PS3.18 13.4.1).
-fn commitment_request(of: &Identity) -> String {
-    let value = |uid: &str| serde_json::json!({"vr": "UI", "Value": [uid]});
-    let item = serde_json::json!({"00081150": value(&of.sop_class_uid), "00081155": value(&of.sop_instance_uid)});
-    serde_json::json!({"00081199": {"vr": "SQ", "Value": [item]}}).to_string()
-}
-
-/// RFC 4648 4.
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().enumerate().fold(0u32, |bits, (at, byte)| bits | u32::from(*byte) << (16 - 8 * at));
-        let character = |at: usize| {
-            if at <= chunk.len() { char::from(ALPHABET[(bits >> (18 - 6 * at)) as usize & 63]) } else { '=' }
-        };
-        text.extend((0..4).map(character));
-    }
-    text
 }
