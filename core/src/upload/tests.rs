@@ -30,7 +30,7 @@ struct Ward {
 impl Ward {
     fn new(policy: Policy, confirm: Confirm) -> Self {
         let (machine, world) = (Machine::new(None), World::new(1));
-        let outbox = Arc::new(world.open(&machine).unwrap());
+        let outbox = Arc::new(world.open(&machine, None).unwrap());
         let destination = Destination::new("https://archive.example/rs", policy).unwrap().confirm(confirm);
         let uploader = Uploader::new(Arc::clone(&outbox), destination, Arc::new(TinyObjects));
         Self { machine, world, outbox, uploader }
@@ -229,7 +229,7 @@ fn only_a_sealed_item_is_lent_and_another_process_may_tell_how_it_went() {
     let result = |body: String| UploadResult::Response { status: 200, headers: Vec::new(), body: body.into_bytes() };
     assert_eq!(ward.uploader.finish_upload(request.id, result(String::new())), Err(UploadError::UnknownUpload));
 
-    let outbox = Arc::new(ward.world.open(&ward.machine).unwrap());
+    let outbox = Arc::new(ward.world.open(&ward.machine, None).unwrap());
     let next = Uploader::new(outbox, ward.uploader.destination().clone(), Arc::new(TinyObjects));
     let answer = format!(r#"{{"item":"{}","stored":true}}"#, hexadecimal(&sha256(&lent)));
     assert_eq!(next.finish_background_upload(&id, result(answer.clone())), Ok(Outcome::Stored));
@@ -248,7 +248,7 @@ fn a_key_that_is_lost_loses_no_photo_and_stops_no_sealed_upload() {
         let id = before.add(1);
         before.world.keystore.as_ref().unwrap().set(Some(trouble));
         before.machine.kill_all();
-        let outbox = Arc::new(before.world.open(&before.machine).unwrap());
+        let outbox = Arc::new(before.world.open(&before.machine, None).unwrap());
         let to = |policy| Destination::new("https://archive.example/rs", policy).unwrap();
         let uploader = Uploader::new(Arc::clone(&outbox), to(Policy::Direct), Arc::new(TinyObjects));
         assert!(!matches!(uploader.next_upload(None).unwrap(), UploadTask::Send(_)), "{trouble:?}");
