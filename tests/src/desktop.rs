@@ -68,7 +68,7 @@ pub fn outbox(folder: &Path) -> Result<Outbox, OutboxError> {
 pub fn object(number: u64) -> Vec<u8> {
     let length = 100 + (number as usize).wrapping_mul(7919) % 20_000;
     let mut object = number.to_be_bytes().to_vec();
-    object.extend_from_slice(b"DICM\xFF\xD8\xFF CANARY^PATIENT ");
+    object.extend_from_slice(b"\0\0\0\0DICM CANARY^PATIENT \xFF\xD8\xFF\xE0\0\x10JFIF");
     object.extend(crate::random::noise(number, length));
     object
 }

@@ -232,6 +232,9 @@ impl Life {
             damage.risen += u64::from(*told == Told::Refused && stored > 0);
             damage.duplicated += u64::from(stored > 1);
         }
+        // What could not be erased at once goes at the next start.
+        self.outbox = None;
+        self.open();
         let left = self.machine.files();
         damage.stuck = left.iter().filter(|(path, _)| !path.starts_with("keys/")).count() as u64;
         damage
