@@ -112,7 +112,7 @@ impl DeviceKey {
 /// AES-256 key wrap (RFC 3394 2.2.1).
 pub(super) fn wrap(wrapping_key: &Key, key: &Key) -> [u8; WRAPPED_KEY] {
     let mut wrapped = [0; WRAPPED_KEY];
-    KwAes256::new(&(**wrapping_key).into())
+    KwAes256::new((&**wrapping_key).into())
         .wrap_key(&key[..], &mut wrapped)
         .expect("32 bytes are whole blocks, and 40 hold them wrapped");
     wrapped
@@ -121,7 +121,7 @@ pub(super) fn wrap(wrapping_key: &Key, key: &Key) -> [u8; WRAPPED_KEY] {
 /// AES-256 key unwrap (RFC 3394 2.2.2); nothing when it is not a key wrapped with this one.
 pub(super) fn unwrap(wrapping_key: &Key, wrapped: &[u8]) -> Option<Key> {
     let mut key = Zeroizing::new([0; WRAPPED_KEY]);
-    let unwrapped = KwAes256::new(&(**wrapping_key).into()).unwrap_key(wrapped, &mut key[..]).ok()?;
+    let unwrapped = KwAes256::new((&**wrapping_key).into()).unwrap_key(wrapped, &mut key[..]).ok()?;
     key_of(unwrapped)
 }
 

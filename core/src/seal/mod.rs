@@ -9,6 +9,7 @@
 //! ```
 
 mod algorithm;
+mod certificate;
 mod device_key;
 mod envelope;
 mod institution;

@@ -6,8 +6,9 @@ use ring::rand::SystemRandom;
 use zeroize::Zeroizing;
 
 use super::algorithm::{EC_PUBLIC_KEY, STD_DH_SHA256_KDF, STD_DH_SHA384_KDF, aes256_wrap, algorithm, rsaes_oaep};
+use super::certificate::PublicKey;
 use super::device_key::{DeviceKey, DeviceKeyId, Key, WRAPPED_KEY, wrap};
-use super::institution::{Institution, PublicKey};
+use super::institution::Institution;
 use super::tlv::{BIT_STRING, Element, INTEGER, OCTET_STRING, Reader, SEQUENCE, constructed, element};
 use crate::clock::{Randomness, RandomnessUnavailable};
 use crate::error::SealError;

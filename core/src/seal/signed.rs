@@ -11,7 +11,7 @@ use x509_cert::ext::pkix::KeyUsage;
 use super::algorithm::{
     CONTENT_TYPE, DATA, MESSAGE_DIGEST, SIGNED_DATA, SIGNING_TIME, ecdsa_with_sha256, identifier, sha256,
 };
-use super::institution::{self, PublicKey, unsupported};
+use super::certificate::{Certificate, PublicKey, unsupported};
 use super::recipient::Curve;
 use super::tlv::{
     self, Element, GENERALIZED_TIME, INTEGER, OCTET_STRING, Reader, SEQUENCE, SET, UTC_TIME, constructed, element,
@@ -48,7 +48,7 @@ pub(super) fn sign(
         _ => return Err(unsupported("a signer has one to four certificates")),
     };
     for issuer in certificates.iter().skip(1) {
-        institution::parse(issuer)?;
+        Certificate::read(issuer)?;
     }
     let attributes = attributes(digest(&SHA256, object).as_ref(), now);
     let message = set_of(SET, attributes.clone());
@@ -145,7 +145,7 @@ pub(super) fn read(content: &[u8]) -> Result<Option<Signed<'_>>, SealError> {
     Ok(Some(Signed { object, after, certificates, signer, attributes, signing_time, digest, signature }))
 }
 
-impl<'a> Signed<'a> {
+impl Signed<'_> {
     /// Where the object lies in `content`, which is what was read; its digest is that which was signed.
     pub(super) fn object(&self, content: &[u8]) -> Result<Range<usize>, SealError> {
         if digest(&SHA256, self.object).as_ref() != self.digest {
@@ -155,16 +155,16 @@ impl<'a> Signed<'a> {
         Ok(end - self.object.len()..end)
     }
 
-    /// The certificate, in DER, of whoever signed, and when by the device's clock.
+    /// The certificate of whoever signed, and when by the device's clock.
     #[cfg(feature = "unseal")]
-    pub(super) fn signer(&self) -> Result<(&'a [u8], DateTime<FixedOffset>), SealError> {
+    pub(super) fn signer(&self) -> Result<(Certificate, DateTime<FixedOffset>), SealError> {
         let mut certificates = Reader::new(self.certificates);
         while !certificates.is_empty() {
             let certificate = certificates.any()?.whole;
             let own = SignerCertificate::read(certificate);
             if let Some(own) = own.ok().filter(|own| own.identifier == self.signer) {
                 own.verify(&element(SET, &[self.attributes]), self.signature)?;
-                return Ok((certificate, read_time(self.signing_time)?));
+                return Ok((Certificate::read(certificate)?, read_time(self.signing_time)?));
             }
         }
         Err(SealError::SignatureInvalid)
@@ -179,16 +179,16 @@ struct SignerCertificate {
 
 impl SignerCertificate {
     fn read(der: &[u8]) -> Result<Self, SealError> {
-        let certificate = institution::parse(der)?;
-        let point = match institution::public_key(&certificate)? {
+        let certificate = Certificate::read(der)?;
+        let point = match certificate.public_key()? {
             PublicKey::Ec(Curve::P256, point) => point,
             _ => return Err(unsupported("a signer's key is of P-256")),
         };
-        if !institution::extension::<KeyUsage>(&certificate)?.is_none_or(|usage| usage.digital_signature()) {
+        if !certificate.extension::<KeyUsage>()?.is_none_or(|usage| usage.digital_signature()) {
             return Err(unsupported("its key usage does not allow signatures"));
         }
-        institution::check_critical(&certificate)?;
-        Ok(Self { identifier: institution::identifier(&certificate)?, point })
+        certificate.check_critical()?;
+        Ok(Self { identifier: certificate.identifier()?, point })
     }
 
     fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SealError> {
@@ -221,14 +221,16 @@ fn value<'a>(attributes: &mut Reader<'a>, oid: &ObjectIdentifier) -> Result<Elem
     Ok(value)
 }
 
-/// Time (RFC 5652 11.3): two digits of the year from 1950 to 2049, four in all others.
+/// Time (RFC 5652 11.3): two digits of the year up to 2049, four in all others. A clock outside 1970 to 9999 says either end.
 fn time(now: DateTime<FixedOffset>) -> Vec<u8> {
-    let now = now.to_utc();
+    let now = DateTime::from_timestamp(now.timestamp().clamp(0, END_OF_9999), 0).unwrap_or_default();
     match now.year() {
-        1950..2050 => element(UTC_TIME, &[now.format("%y%m%d%H%M%SZ").to_string().as_bytes()]),
+        ..2050 => element(UTC_TIME, &[now.format("%y%m%d%H%M%SZ").to_string().as_bytes()]),
         _ => element(GENERALIZED_TIME, &[now.format("%Y%m%d%H%M%SZ").to_string().as_bytes()]),
     }
 }
+
+const END_OF_9999: i64 = 253_402_300_799;
 
 /// When it was signed, by the device's clock; x509-cert knows both forms.
 #[cfg(feature = "unseal")]

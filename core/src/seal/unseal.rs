@@ -1,18 +1,18 @@
 //! Where items arrive: opened with the institution's private key, and asked who signed them.
 
 use chrono::{DateTime, FixedOffset};
-use ring::digest::{SHA256, digest};
+use der::Encode as _;
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
     VerificationAlgorithm,
 };
 use rsa::pkcs8::DecodePrivateKey as _;
-use x509_cert::Certificate;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 use zeroize::Zeroizing;
 
 use super::algorithm::{ECDSA_WITH_SHA256, ECDSA_WITH_SHA384, SHA256_WITH_RSA};
-use super::institution::{self, Institution, PublicKey};
+use super::certificate::{Certificate, PublicKey, unsupported};
+use super::institution::Institution;
 use super::recipient::{Curve, Info, Rng};
 use super::{device_key, envelope, keep, signed};
 use crate::clock::SystemRandomness;
@@ -116,7 +116,7 @@ impl Unsealer for InstitutionKey {
 
 /// The certificates of devices that may sign, or of who issued theirs.
 pub struct TrustedSigners {
-    certificates: Vec<(Vec<u8>, Certificate)>,
+    certificates: Vec<x509_cert::Certificate>,
 }
 
 impl TrustedSigners {
@@ -126,39 +126,33 @@ impl TrustedSigners {
     /// # Errors
     /// [`SealError::CertificateUnsupported`].
     pub fn from_pem(certificates: &[u8]) -> Result<Self, SealError> {
-        let read = Certificate::load_pem_chain(certificates).ok().filter(|read| !read.is_empty());
-        let read = read.ok_or(institution::unsupported("it is not a certificate"))?;
-        let certificates = read.into_iter().map(|certificate| Ok((institution::encode(&certificate)?, certificate)));
-        Ok(Self { certificates: certificates.collect::<Result<_, SealError>>()? })
+        let read = x509_cert::Certificate::load_pem_chain(certificates).ok().filter(|read| !read.is_empty());
+        Ok(Self { certificates: read.ok_or(unsupported("it is not a certificate"))? })
     }
 
     /// Trusted, and valid at the moment that the signature tells?
-    fn check(&self, signer: &[u8], signing_time: DateTime<FixedOffset>) -> Result<(), SealError> {
-        let certificate = institution::parse(signer)?;
-        let known = |(der, issuer): &(Vec<u8>, Certificate)| der == signer || issued(&certificate, signer, issuer);
-        let valid = institution::check_validity(institution::validity(&certificate), signing_time).is_ok();
+    fn check(&self, signer: &Certificate, signing_time: DateTime<FixedOffset>) -> Result<(), SealError> {
+        let known = |trusted: &x509_cert::Certificate| *trusted == signer.x509 || issued(signer, trusted).is_some();
+        let valid = signer.validity().check(signing_time).is_ok();
         if valid && self.certificates.iter().any(known) { Ok(()) } else { Err(SealError::SignerUntrusted) }
     }
 }
 
-/// Did `issuer` issue the certificate?
-fn issued(certificate: &Certificate, der: &[u8], issuer: &Certificate) -> bool {
-    let authority = institution::extension::<BasicConstraints>(issuer).ok().flatten().is_some_and(|basic| basic.ca);
-    let may_sign =
-        institution::extension::<KeyUsage>(issuer).is_ok_and(|usage| usage.is_none_or(|u| u.key_cert_sign()));
-    let named = certificate.tbs_certificate().issuer() == issuer.tbs_certificate().subject();
-    let key = issuer.tbs_certificate().subject_public_key_info().subject_public_key.as_bytes();
-    let (Some(key), Some(algorithm)) = (key, verification(certificate, issuer)) else { return false };
-    let Ok(signed) = super::tlv::Reader::new(der).inside(super::tlv::SEQUENCE).and_then(|mut parts| parts.any()) else {
-        return false;
-    };
-    let signature = certificate.signature().raw_bytes();
-    authority && may_sign && named && UnparsedPublicKey::new(algorithm, key).verify(signed.whole, signature).is_ok()
+/// Did `issuer`, which may, issue the certificate?
+fn issued(certificate: &Certificate, issuer: &x509_cert::Certificate) -> Option<()> {
+    let issuer = Certificate::read(&issuer.to_der().ok()?).ok()?;
+    let authority = issuer.extension::<BasicConstraints>().ok()?.is_some_and(|basic| basic.ca);
+    let may_sign = issuer.extension::<KeyUsage>().ok()?.is_none_or(|usage| usage.key_cert_sign());
+    let named = certificate.x509.tbs_certificate().issuer() == issuer.x509.tbs_certificate().subject();
+    let key = issuer.x509.tbs_certificate().subject_public_key_info().subject_public_key.as_bytes()?;
+    let key = UnparsedPublicKey::new(verification(certificate, &issuer)?, key);
+    let fits = key.verify(certificate.signed_part().ok()?, certificate.x509.signature().raw_bytes()).is_ok();
+    (authority && may_sign && named && fits).then_some(())
 }
 
 /// How the certificate is signed, if that is a sound way for this issuer's key.
 fn verification(certificate: &Certificate, issuer: &Certificate) -> Option<&'static dyn VerificationAlgorithm> {
-    match (institution::public_key(issuer).ok()?, certificate.signature_algorithm().oid) {
+    match (issuer.public_key().ok()?, certificate.x509.signature_algorithm().oid) {
         (PublicKey::Ec(Curve::P256, _), ECDSA_WITH_SHA256) => Some(&ECDSA_P256_SHA256_ASN1),
         (PublicKey::Ec(Curve::P384, _), ECDSA_WITH_SHA384) => Some(&ECDSA_P384_SHA384_ASN1),
         (PublicKey::Rsa(_), SHA256_WITH_RSA) => Some(&RSA_PKCS1_2048_8192_SHA256),
@@ -196,10 +190,8 @@ pub fn unseal(sealed: &[u8], key: &dyn Unsealer, trusted: Option<&TrustedSigners
     if let Some(signed) = signed::read(&object)? {
         let range = signed.object(&object)?;
         let (certificate, signing_time) = signed.signer()?;
-        trusted.map_or(Ok(()), |trusted| trusted.check(certificate, signing_time))?;
-        let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(digest(&SHA256, certificate).as_ref());
-        signed_by = Some(SignedBy { fingerprint, signing_time });
+        trusted.map_or(Ok(()), |trusted| trusted.check(&certificate, signing_time))?;
+        signed_by = Some(SignedBy { fingerprint: certificate.fingerprint(), signing_time });
         keep(&mut object, range);
     }
     if trusted.is_some() && signed_by.is_none() {
