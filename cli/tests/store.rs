@@ -40,13 +40,17 @@ fn store(place: &Place, args: &[&str]) -> Ran {
     Ran { code: output.status.code().expect("an exit code"), out: text(output.stdout), err: text(output.stderr) }
 }
 
-fn assert_nothing_readable(place: &Place, said: &[&Ran]) {
-    let canaries = [
+fn canaries() -> [Sentinel; 4] {
+    [
         Sentinel::from("CANARY-MRN-1"),
         Sentinel::from(TOKEN),
         Sentinel::Bytes(b"\xFF\xD8\xFF\xDB\0\x43".to_vec()),
         Sentinel::Bytes(b"\0\0\0\0DICM\x02\0\0\0UL".to_vec()),
-    ];
+    ]
+}
+
+fn assert_nothing_readable(place: &Place, said: &[&Ran]) {
+    let canaries = canaries();
     for path in files(&place.path("")) {
         assert_eq!(leaks::find(path.to_string_lossy().as_bytes(), &canaries), [""; 0]);
         assert_eq!(
@@ -74,6 +78,9 @@ fn photos_come_to_the_archive_once_though_it_hangs_up() {
     stored.sort();
     stored.dedup();
     assert_eq!((stored.len(), server.stored().len()), (3, 3));
+    // What is looked for is in the objects, so it would be found.
+    let found = leaks::find(&server.stored()[0].bytes, &canaries());
+    assert!([0, 2, 3].iter().all(|k| found.iter().any(|hit| hit.starts_with(&format!("sentinel {k} ")))), "{found:?}");
     assert_nothing_readable(&place, &[&ran]);
     let listed = place.run(["outbox", "list", "--outbox", "outbox"]);
     assert_eq!((listed.code, listed.out.as_str()), (0, ""));
