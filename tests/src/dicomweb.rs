@@ -235,7 +235,8 @@ fn is_sealed(request: &Request) -> bool {
 }
 
 /// The parts of a multipart body, or the body itself.
-fn contents(request: &Request) -> Vec<Vec<u8>> {
+#[must_use]
+pub fn contents(request: &Request) -> Vec<Vec<u8>> {
     let kind = request.header("content-type").unwrap_or_default();
     let Some((_, boundary)) = kind.split_once("boundary=") else { return vec![request.body.clone()] };
     let boundary = boundary.split(';').next().unwrap_or_default().trim_matches('"');
