@@ -1,8 +1,8 @@
 //! Made photographs with known contents, and other people's programs as oracles, for the tests of all stages.
 
+pub mod answers;
 pub mod authority;
 pub mod dicomweb;
-pub mod answers;
 pub mod exif;
 pub mod fault_server;
 pub mod fixtures;
