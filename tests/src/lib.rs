@@ -2,7 +2,10 @@
 
 pub mod answers;
 pub mod authority;
+<<<<<<< HEAD
 pub mod desktop;
+=======
+>>>>>>> audit
 pub mod dicomweb;
 pub mod exif;
 pub mod fault_server;
