@@ -2,10 +2,7 @@
 
 pub mod answers;
 pub mod authority;
-<<<<<<< HEAD
 pub mod desktop;
-=======
->>>>>>> audit
 pub mod dicomweb;
 pub mod exif;
 pub mod fault_server;
