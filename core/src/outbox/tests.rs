@@ -215,6 +215,8 @@ impl Life {
     /// Everything works from now on: what waits is stored. Is there anything wrong then?
     fn end(&mut self) -> Damage {
         self.machine.mend();
+        // As the caller of an addition that could not be undone must.
+        self.open().map(Outbox::ready);
         for _ in 0..200 {
             let Some(next) = self.open().map(Outbox::claim) else { continue };
             match next {
