@@ -1,4 +1,5 @@
 //! The promises of the outbox, on the simulated machine.
+#![expect(clippy::print_stdout, reason = "says how many crashes it was")]
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -160,10 +161,8 @@ impl Life {
     }
 
     fn send(&mut self, act: Act) {
-        if let Some(outbox) = self.open() {
-            if let Ok(Next::Item(claim)) = outbox.claim() {
-                self.send_claim(claim, act);
-            }
+        if let Some(Ok(Next::Item(claim))) = self.open().map(Outbox::claim) {
+            self.send_claim(claim, act);
         }
     }
 
@@ -215,6 +214,8 @@ impl Life {
     /// Everything works from now on: what waits is stored. Is there anything wrong then?
     fn end(&mut self) -> Damage {
         self.machine.mend();
+        // As the caller of an addition that could not be undone must.
+        self.open().map(Outbox::ready);
         for _ in 0..200 {
             let Some(next) = self.open().map(Outbox::claim) else { continue };
             match next {
@@ -364,7 +365,7 @@ fn random_lives(seed: u64, crashes: u64, room: Option<u64>, bug: Option<PlantedB
 fn i1_random_lives_end_well_and_planted_bugs_are_found() {
     let crashes = std::env::var("MOULAGE_CRASHES").ok().and_then(|n| n.parse().ok()).unwrap_or(200_000);
     println!("planted              |    crashes | lost | duplicated | risen | stuck");
-    let mut run = |name: &str, crashes, room, bug| {
+    let run = |name: &str, crashes, room, bug| {
         let Damage { lost, duplicated, risen, stuck } = random_lives(7, crashes, room, bug);
         println!("{name:20} | {crashes:10} | {lost:4} | {duplicated:10} | {risen:5} | {stuck:5}");
         Damage { lost, duplicated, risen, stuck }
