@@ -280,3 +280,120 @@ impl CaptureError {
         }
     }
 }
+
+/// Why the platform's store of keys did not do its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeystoreError {
+    /// The device was not unlocked yet; later it works.
+    #[error("the key store is locked")]
+    Locked,
+    /// The key is gone for good: the lock screen was removed, the app was restored on another device.
+    #[error("the key is no longer in the key store")]
+    Invalidated,
+    /// It failed for another reason; later it may work.
+    #[error("the key store is unavailable")]
+    Unavailable,
+}
+
+impl KeystoreError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Locked => "keystore-locked",
+            Self::Invalidated => "keystore-invalidated",
+            Self::Unavailable => "keystore-unavailable",
+        }
+    }
+}
+
+/// Why an object was not sealed, or a sealed item not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// More bytes than are held in memory.
+    #[error("larger than {maximum} bytes")]
+    TooLarge {
+        /// In bytes.
+        maximum: u64,
+    },
+    /// Bytes that are CMS SignedData themselves: opened again they would be taken for a signature of ours.
+    #[error("the object is signed data already")]
+    AlreadySigned,
+    /// Neither a device key nor an institution.
+    #[error("there is nobody to seal to")]
+    NoRecipient,
+    /// More institutions than one item is sealed to.
+    #[error("too many recipients")]
+    TooManyRecipients,
+    /// A certificate that cannot be sealed to, or a signer's that cannot be relied on.
+    #[error("unsupported certificate: {0}")]
+    CertificateUnsupported(&'static str),
+    /// Its last day is over.
+    #[error("the certificate has expired")]
+    CertificateExpired,
+    /// Its first day is still to come.
+    #[error("the certificate is not valid yet")]
+    CertificateNotYetValid,
+    /// A private key that is not read, or not the certificate's.
+    #[error("unsupported private key: {0}")]
+    KeyUnsupported(&'static str),
+    /// A sealed item of a later version, or one that is not ours. To be kept.
+    #[error("a version that is not known")]
+    UnknownVersion,
+    /// It ends too early.
+    #[error("the sealed item is cut off")]
+    Truncated,
+    /// It is not as it was sealed.
+    #[error("the sealed item is damaged")]
+    Damaged,
+    /// Not sealed to this key.
+    #[error("not sealed to this key")]
+    WrongKey,
+    /// The signature inside does not fit the object, or the signer gave one that does not fit.
+    #[error("the signature does not fit")]
+    SignatureInvalid,
+    /// Signed by a device that is not trusted.
+    #[error("signed by one who is not trusted")]
+    SignerUntrusted,
+    /// Not signed, where a signature is asked for.
+    #[error("not signed")]
+    Unsigned,
+    /// The store of keys failed.
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
+    /// No key could be made.
+    #[error("no randomness available")]
+    NoRandomness,
+}
+
+impl SealError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "too-large",
+            Self::AlreadySigned => "already-signed",
+            Self::NoRecipient => "no-recipient",
+            Self::TooManyRecipients => "too-many-recipients",
+            Self::CertificateUnsupported(_) => "certificate-unsupported",
+            Self::CertificateExpired => "certificate-expired",
+            Self::CertificateNotYetValid => "certificate-not-yet-valid",
+            Self::KeyUnsupported(_) => "key-unsupported",
+            Self::UnknownVersion => "unknown-version",
+            Self::Truncated => "truncated",
+            Self::Damaged => "damaged",
+            Self::WrongKey => "wrong-key",
+            Self::SignatureInvalid => "signature-invalid",
+            Self::SignerUntrusted => "untrusted-signer",
+            Self::Unsigned => "unsigned",
+            Self::Keystore(error) => error.code(),
+            Self::NoRandomness => "no-randomness",
+        }
+    }
+}
+
+impl From<RandomnessUnavailable> for SealError {
+    fn from(_: RandomnessUnavailable) -> Self {
+        Self::NoRandomness
+    }
+}

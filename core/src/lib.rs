@@ -15,6 +15,7 @@ pub mod dicom;
 pub mod error;
 pub mod patient;
 pub mod photo;
+pub mod seal;
 
 pub use capture::{Device, Session, View};
 pub use error::{CaptureError, DicomError, PatientError, PhotoError};
