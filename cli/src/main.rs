@@ -8,6 +8,7 @@ mod clock;
 mod console;
 mod contact_sheet;
 mod failure;
+mod gateway;
 mod input;
 mod inspect;
 mod linkage;
@@ -58,6 +59,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Check that objects are clean and correct
     Verify(verify::VerifyArgs),
+    /// Receive sealed items, and store what is in them: the hospital's side
+    Gateway(Box<gateway::GatewayArgs>),
     /// List the body sites
     Sites(sites::SitesArgs),
     /// Write a made photo to try the command with, full of what phones hide in theirs
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Capture(args) => args.run(&mut console),
         Command::Inspect(args) => args.run(&mut console),
         Command::Verify(args) => args.run(&mut console),
+        Command::Gateway(args) => args.run(&mut console),
         Command::Sites(args) => args.run(&mut console),
         Command::Sample(args) => args.run(&mut console),
     };

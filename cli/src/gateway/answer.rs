@@ -30,8 +30,8 @@ pub(super) enum Answer {
     Busy,
     /// No token that we know.
     Unauthorized,
-    /// It did not arrive within the time that the gateway waits.
-    Slow,
+    /// It broke off on the way, or took longer than the gateway waits.
+    Incomplete,
     /// A bug of ours.
     Internal,
 }
@@ -52,7 +52,7 @@ impl Answer {
             Self::ArchiveUnavailable => "archive-unavailable",
             Self::Busy => "busy",
             Self::Unauthorized => "unauthorized",
-            Self::Slow => "slow",
+            Self::Incomplete => "incomplete",
             Self::Internal => "internal",
         }
     }
@@ -63,7 +63,7 @@ impl Answer {
             Self::Damaged => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::UntrustedSigner => StatusCode::FORBIDDEN,
-            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::Incomplete => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::WrongKey | Self::UnknownVersion | Self::NotDicom | Self::ArchiveRefused => {

@@ -1,11 +1,12 @@
 //! One line of JSON for each item that was answered: what a log may keep. No UID, no patient, no token, no address.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::metrics::Metrics;
@@ -32,8 +33,7 @@ impl Journal {
     /// Every request with an item comes by here, once, before it is answered.
     pub(super) fn handled(&self, handled: &Handled<'_>) {
         self.metrics.answered(handled.answer, handled.bytes, handled.duration);
-        write_line(&json!({
-            "at": Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+        write_line(json!({
             "event": "item",
             "code": handled.answer.code(),
             "item": handled.item.and_then(|item| item.get(..16)),
@@ -42,14 +42,19 @@ impl Journal {
         }));
     }
 
+    /// Where the gateway can be reached: with port 0 the system chose one.
+    pub(super) fn listening(&self, at: SocketAddr, metrics: Option<SocketAddr>) {
+        write_line(json!({ "event": "listening", "address": at, "metrics": metrics }));
+    }
+
     /// Something of the gateway itself.
     pub(super) fn event(&self, event: &str) {
-        let at = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
-        write_line(&json!({ "at": at, "event": event }));
+        write_line(json!({ "event": event }));
     }
 }
 
-fn write_line(line: &serde_json::Value) {
+fn write_line(mut line: Value) {
+    line["at"] = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true).into();
     // A log that cannot be written is no reason to lose a photo.
     let _ = writeln!(io::stdout().lock(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! Files that hold secrets: read only when nobody else can read or change them.
+//! Files with keys, tokens and certificates. A secret is read only when nobody but its owner can.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -13,6 +13,15 @@ const LARGEST: u64 = 1 << 20;
 
 /// Reads one. On Unix it must be a file that only its owner, or root, may open.
 pub(super) fn read(path: &Path, what: &'static str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    read_as(path, what, true)
+}
+
+/// Reads one that others may read, too.
+pub(super) fn read_public(path: &Path, what: &'static str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    read_as(path, what, false)
+}
+
+fn read_as(path: &Path, what: &'static str, secret: bool) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let file = File::open(path).map_err(|error| unreadable(what, error.kind()))?;
     // Of the file that was opened, not of a name that may have been changed since.
     let metadata = file.metadata().map_err(|error| unreadable(what, error.kind()))?;
@@ -20,7 +29,7 @@ pub(super) fn read(path: &Path, what: &'static str) -> Result<Zeroizing<Vec<u8>>
         return Err(Failure::usage("gateway-file", format!("{what} is no file")));
     }
     #[cfg(unix)]
-    if std::os::unix::fs::MetadataExt::mode(&metadata) & 0o077 != 0 {
+    if secret && std::os::unix::fs::MetadataExt::mode(&metadata) & 0o077 != 0 {
         let text = format!("{what} is open to others than its owner");
         return Err(Failure::usage("gateway-file-open", text).help("`chmod 600` closes it"));
     }

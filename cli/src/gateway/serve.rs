@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,17 +23,30 @@ use tokio_rustls::TlsAcceptor;
 
 use super::metrics::Metrics;
 
-/// A client that takes longer to agree on TLS, or to say its request's head, is cut off.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A client that takes longer to agree on TLS is cut off.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// After being asked to stop, requests that have begun may take that long: longer than any of them takes.
+const GRACE: Duration = Duration::from_secs(300);
 /// Bytes of a request's head.
 const LARGEST_HEAD: usize = 16 << 10;
 
 pub(super) type Answered = Response<Full<Bytes>>;
 
+/// How much of clients is borne.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    /// From one request's end to the end of the next one's head.
+    pub(super) idle: Duration,
+    /// At once.
+    pub(super) connections: usize,
+}
+
 /// An address that is listened on.
 pub(super) struct Door {
+    pub(super) address: SocketAddr,
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
+    idle: Duration,
     connections: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
@@ -42,20 +55,23 @@ impl Door {
     pub(super) async fn open(
         address: SocketAddr,
         tls: Option<Arc<ServerConfig>>,
-        connections: usize,
+        patience: Patience,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        let connections = Arc::new(Semaphore::new(connections));
-        Ok(Self { listener, tls: tls.map(TlsAcceptor::from), connections, metrics })
+        let connections = Arc::new(Semaphore::new(patience.connections));
+        Ok(Self {
+            address: listener.local_addr()?,
+            listener,
+            tls: tls.map(TlsAcceptor::from),
+            idle: patience.idle,
+            connections,
+            metrics,
+        })
     }
 
-    pub(super) fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-
-    /// Serves until `stop`; then takes no connection any more, and lets requests that have begun end within `grace`.
-    pub(super) async fn serve<H, F>(self, handle: H, stop: impl Future<Output = ()>, grace: Duration)
+    /// Serves until `stop`; then takes no connection any more, and lets requests that have begun end.
+    pub(super) async fn serve<H, F>(self, handle: H, stop: impl Future<Output = ()> + Send)
     where
         H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
         F: Future<Output = Answered> + Send + 'static,
@@ -74,13 +90,16 @@ impl Door {
             };
             let (tls, metrics, watcher, handle) =
                 (self.tls.clone(), Arc::clone(&self.metrics), graceful.watcher(), handle.clone());
+            let idle = self.idle;
             tokio::spawn(async move {
                 metrics.connections.inc();
                 match tls {
-                    None => speak(stream, handle, &watcher).await,
-                    Some(tls) => match timeout(PATIENCE, tls.accept(stream)).await {
-                        Ok(Ok(stream)) => speak(stream, handle, &watcher).await,
-                        _ => drop(metrics.rejected_handshakes.inc()),
+                    None => speak(stream, handle, idle, watcher).await,
+                    Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
+                        Ok(Ok(stream)) => speak(stream, handle, idle, watcher).await,
+                        _ => {
+                            metrics.rejected_handshakes.inc();
+                        }
                     },
                 }
                 metrics.connections.dec();
@@ -88,7 +107,7 @@ impl Door {
             });
         }
         drop(self.listener);
-        let _ = timeout(grace, graceful.shutdown()).await;
+        let _ = timeout(GRACE, graceful.shutdown()).await;
     }
 
     async fn accept(&self) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
@@ -100,7 +119,7 @@ impl Door {
     }
 }
 
-async fn speak<S, H, F>(stream: S, handle: H, watcher: &hyper_util::server::graceful::Watcher)
+async fn speak<S, H, F>(stream: S, handle: H, idle: Duration, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
@@ -112,7 +131,7 @@ where
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(idle)
         .max_buf_size(LARGEST_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     // How a connection ends is the client's matter.
