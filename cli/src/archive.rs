@@ -5,11 +5,11 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
-use moulage::dicom::Instance;
+use moulage::dicom::{Head, Instance};
 use moulage::photo::Preview;
 
 use crate::failure::Failure;
@@ -138,9 +138,11 @@ impl Archive {
         format!("{THUMBNAILS}/{sop_instance_uid}.jpg")
     }
 
-    /// The beginning of an object.
-    pub(crate) fn open(&self, object: &StoredObject) -> io::Result<File> {
-        File::open(self.root.join(&object.path))
+    /// The beginning of an object, as far as [`Head`] looks.
+    pub(crate) fn beginning(&self, object: &StoredObject) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(self.root.join(&object.path))?.take(Head::BYTES as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 }
 

@@ -8,11 +8,10 @@ use std::fmt::Write;
 use std::io;
 
 use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
-use moulage::dicom::SopClass;
+use moulage::dicom::{Head, Moment, SopClass};
 
 use crate::archive::{Archive, StoredObject};
 use crate::failure::Failure;
-use crate::object_head::{Moment, ObjectHead};
 
 /// Its name in the archive.
 pub(crate) const NAME: &str = "index.html";
@@ -30,11 +29,14 @@ struct Entry {
     object: StoredObject,
     has_thumbnail: bool,
     /// `None` when the object cannot be read.
-    head: Option<ObjectHead>,
-    moment: Option<Moment>,
+    head: Option<Head>,
 }
 
 impl Entry {
+    fn moment(&self) -> Option<&Moment> {
+        self.head.as_ref()?.moment.as_ref()
+    }
+
     /// For the order: the instant, as far as it is known.
     fn instant(&self) -> DateTime<Utc> {
         let instant = |moment: &Moment| match moment.offset {
@@ -44,7 +46,7 @@ impl Entry {
                 .map_or_else(|| moment.local.and_utc(), |t| t.to_utc()),
             None => moment.local.and_utc(),
         };
-        self.moment.as_ref().map_or_else(DateTime::default, instant)
+        self.moment().map_or_else(DateTime::default, instant)
     }
 }
 
@@ -52,9 +54,8 @@ fn entries(archive: &Archive) -> io::Result<Vec<Entry>> {
     let thumbnails = archive.thumbnails()?;
     let entry = |object: StoredObject| {
         // An object that cannot be read has its place in the sheet all the same.
-        let head = archive.open(&object).and_then(ObjectHead::read).unwrap_or_default();
-        let moment = head.as_ref().and_then(ObjectHead::moment);
-        Entry { has_thumbnail: thumbnails.contains(&object.sop_instance_uid), object, head, moment }
+        let head = archive.beginning(&object).ok().and_then(|bytes| Head::read(&bytes).ok());
+        Entry { has_thumbnail: thumbnails.contains(&object.sop_instance_uid), object, head }
     };
     Ok(archive.objects()?.into_iter().map(entry).collect())
 }
@@ -91,7 +92,7 @@ fn page(mut entries: Vec<Entry>) -> String {
 
 fn section(html: &mut String, study: &[&Entry]) {
     let newest = &study[0];
-    let day = newest.moment.as_ref().map_or("Day not known".to_owned(), |moment| day(moment.local));
+    let day = newest.moment().map_or("Day not known".to_owned(), |moment| day(moment.local));
     let _ = write!(
         html,
         "<section>\n<h2>{day} <small>{}</small></h2>\n<p class=\"uid\">Study {}</p>\n<div class=\"sheet\">\n",
@@ -107,14 +108,14 @@ fn section(html: &mut String, study: &[&Entry]) {
 fn figure(html: &mut String, entry: &Entry) {
     let object = &entry.object;
     let (place, side, kind) = match &entry.head {
-        Some(head) => (known(&head.region, "Site not told"), side(&head.laterality), kind(head)),
+        Some(head) => (known(&head.anatomic_region, "Site not told"), side(&head.image_laterality), kind(head)),
         None => ("Not readable".to_owned(), "", "No object that this page understands".to_owned()),
     };
-    let when = entry.moment.as_ref().map_or("time not known".to_owned(), when);
+    let when = entry.moment().map_or("time not known".to_owned(), when);
     let what = if side.is_empty() { escape(&place) } else { format!("{}, {side}", escape(&place)) };
     let picture = if entry.has_thumbnail {
         let source = escape(&Archive::thumbnail_path(&object.sop_instance_uid));
-        let plain = entry.moment.as_ref().map_or(String::new(), |moment| format!(", {}", day_and_time(moment.local)));
+        let plain = entry.moment().map_or(String::new(), |moment| format!(", {}", day_and_time(moment.local)));
         format!("<img src=\"{source}\" loading=\"lazy\" decoding=\"async\" alt=\"{what}{plain}\">")
     } else {
         "<div class=\"none\">No preview</div>".to_owned()
@@ -140,17 +141,15 @@ fn side(laterality: &str) -> &'static str {
     }
 }
 
-fn kind(head: &ObjectHead) -> String {
-    let kind = match head.sop_class {
-        Some(SopClass::VlPhotographic) => "Photo",
-        Some(SopClass::Dermoscopic) => "Dermoscopy",
-        Some(SopClass::SecondaryCapture) => "Photo (secondary capture)",
-        Some(SopClass::MultiFrameTrueColorSc) => {
-            return format!("{} in one object", counted(head.frames as usize, "frame", "frames"));
+fn kind(head: &Head) -> String {
+    match head.sop_class {
+        SopClass::VlPhotographic => "Photo".to_owned(),
+        SopClass::Dermoscopic => "Dermoscopy".to_owned(),
+        SopClass::SecondaryCapture => "Photo (secondary capture)".to_owned(),
+        SopClass::MultiFrameTrueColorSc => {
+            format!("{} in one object", counted(head.frames as usize, "frame", "frames"))
         }
-        None => "Another kind of object",
-    };
-    kind.to_owned()
+    }
 }
 
 /// Local time with its offset; an import without a time of its own never looks like a time of capture.
@@ -233,13 +232,15 @@ mod tests {
     use super::*;
 
     fn entry(study: &str, sop: &str, acquisition: &str, offset: &str, region: &str) -> Entry {
-        let head = ObjectHead::of(acquisition, offset, region);
+        let local = NaiveDateTime::parse_from_str(acquisition, "%Y%m%d%H%M%S").ok();
+        let moment = local.map(|local| Moment { local, offset: offset.parse().ok(), taken: true });
+        let head = Head { anatomic_region: region.to_owned(), moment, ..Head::default() };
         let object = StoredObject {
             study_instance_uid: study.to_owned(),
             sop_instance_uid: sop.to_owned(),
             path: format!("{study}/9/{sop}.dcm"),
         };
-        Entry { object, has_thumbnail: true, moment: head.moment(), head: Some(head) }
+        Entry { object, has_thumbnail: true, head: Some(head) }
     }
 
     #[test]
@@ -271,7 +272,7 @@ mod tests {
 
     #[test]
     fn an_object_that_cannot_be_read_is_not_left_out() {
-        let unreadable = Entry { head: None, moment: None, has_thumbnail: false, ..entry("1.1", "1.1.1", "", "", "") };
+        let unreadable = Entry { head: None, has_thumbnail: false, ..entry("1.1", "1.1.1", "", "", "") };
         let html = page(vec![unreadable]);
         assert!(html.contains("Not readable") && html.contains("No preview") && html.contains("1.1.1.dcm"));
     }

@@ -14,11 +14,18 @@
 //! }
 //! ```
 
+mod audit_log;
+mod custody;
+mod objects;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset};
 
 pub use crate::dicom::{Device, View};
+pub use audit_log::{AuditLog, verify_audit};
+pub use custody::{Captured, Custody, CustodySession};
+pub use objects::DicomObjects;
 
 use crate::clock::{Clock, Randomness};
 use crate::dicom::{self, Instance, SopClass, uid};

@@ -266,6 +266,9 @@ pub enum CaptureError {
     /// No UID could be minted.
     #[error(transparent)]
     Randomness(#[from] RandomnessUnavailable),
+    /// The outbox did not take the object.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
 }
 
 impl CaptureError {
@@ -277,6 +280,7 @@ impl CaptureError {
             Self::Patient(e) => e.code(),
             Self::Dicom(e) => e.code(),
             Self::Randomness(_) => "no-randomness",
+            Self::Outbox(e) => e.code(),
         }
     }
 }
@@ -395,5 +399,268 @@ impl SealError {
 impl From<RandomnessUnavailable> for SealError {
     fn from(_: RandomnessUnavailable) -> Self {
         Self::NoRandomness
+    }
+}
+
+/// Why the storage of the outbox did not do what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StorageError {
+    /// No room is left.
+    #[error("the storage is full")]
+    Full,
+    /// The folder does not belong to this program.
+    #[error("the storage may not be used")]
+    Denied,
+    /// Nothing can be written.
+    #[error("the storage is read-only")]
+    ReadOnly,
+    /// A file is not there.
+    #[error("a file of the storage is missing")]
+    Missing,
+    /// A file is there already.
+    #[error("a file of the storage is there already")]
+    Exists,
+    /// No further file can be opened now.
+    #[error("too many files are open")]
+    TooManyOpen,
+    /// A file is longer than any of ours.
+    #[error("a file of the storage is too large")]
+    TooLarge,
+    /// Reading, writing or making durable failed.
+    #[error("the storage failed")]
+    Failed,
+}
+
+impl StorageError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Full => "storage-full",
+            Self::Denied => "storage-denied",
+            Self::ReadOnly => "storage-read-only",
+            Self::Missing => "storage-missing",
+            Self::Exists => "storage-exists",
+            Self::TooManyOpen => "storage-too-many-open",
+            Self::TooLarge => "storage-too-large",
+            Self::Failed => "storage-failed",
+        }
+    }
+}
+
+/// Why the outbox did not take, give or erase an item. Unless the variant says otherwise, nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OutboxError {
+    /// The storage.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Sealing or opening, and the keys for it.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// As many items wait as may.
+    #[error("the outbox is full: at most {maximum} items")]
+    FullOfItems {
+        /// How many may.
+        maximum: u64,
+    },
+    /// As many bytes wait as may.
+    #[error("the outbox is full: at most {maximum} bytes")]
+    FullOfBytes {
+        /// How many may.
+        maximum: u64,
+    },
+    /// Too little room would be left on the device.
+    #[error("too little room on the device: {minimum} bytes must stay free")]
+    LowSpace {
+        /// How much must be left.
+        minimum: u64,
+    },
+    /// The object is larger than any that is taken.
+    #[error("the object is too large: at most {maximum} bytes")]
+    ObjectTooLarge {
+        /// The limit.
+        maximum: u64,
+    },
+    /// Adding failed, and so did undoing it: after a restart the item may be there.
+    #[error("adding failed, and it is not certain that nothing is left of it")]
+    NotUndone,
+    /// No item of that name.
+    #[error("no such item")]
+    NoSuchItem,
+    /// Somebody is at work with the item.
+    #[error("the item is in use")]
+    InUse,
+    /// The device cannot open the item: its key is lost, or it was sealed without one.
+    #[error("only the institution can open the item")]
+    Unopenable,
+    /// The operating system cannot be lent a file of this storage.
+    #[error("this storage has no files that can be lent")]
+    NotLendable,
+}
+
+impl OutboxError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Storage(e) => e.code(),
+            Self::Seal(e) => e.code(),
+            Self::FullOfItems { .. } => "outbox-full-of-items",
+            Self::FullOfBytes { .. } => "outbox-full-of-bytes",
+            Self::LowSpace { .. } => "low-space",
+            Self::ObjectTooLarge { .. } => "object-too-large",
+            Self::NotUndone => "not-undone",
+            Self::NoSuchItem => "no-such-item",
+            Self::InUse => "in-use",
+            Self::Unopenable => "unopenable",
+            Self::NotLendable => "not-lendable",
+        }
+    }
+}
+
+/// Why nothing could be uploaded, or what was told about an upload could not be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UploadError {
+    /// A destination's URL is not `https://host[:port][/path]`.
+    #[error("not a base url")]
+    BaseUrl,
+    /// A destination without TLS that is not this machine.
+    #[error("without tls nothing is sent to another machine")]
+    PlainHttp,
+    /// Not an access token.
+    #[error("not an access token")]
+    Token,
+    /// The destination refused the access token, or that there was none.
+    #[error("the destination refused the access token")]
+    Unauthorized,
+    /// A background transfer would need the object in a file, unsealed.
+    #[error("only a sealed item may be in a file")]
+    PlaintextInFile,
+    /// Nothing of that name is under way.
+    #[error("no such upload is under way")]
+    UnknownUpload,
+    /// The destination demands the archive's commitment, and the archive gives none.
+    #[error("the archive knows no storage commitment")]
+    CommitmentUnsupported,
+    /// The outbox.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+}
+
+impl UploadError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BaseUrl => "base-url",
+            Self::PlainHttp => "plain-http",
+            Self::Token => "token",
+            Self::Unauthorized => "unauthorized",
+            Self::PlaintextInFile => "plaintext-in-file",
+            Self::UnknownUpload => "unknown-upload",
+            Self::CommitmentUnsupported => "commitment-unsupported",
+            Self::Outbox(e) => e.code(),
+        }
+    }
+}
+
+/// Why uploads over HTTP cannot go on. What goes wrong with one request is no error: the item waits, see [`crate::outbox::State`].
+#[cfg(feature = "http")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// No certificate authority to trust, or one that cannot be read.
+    #[error("no usable certificate authority")]
+    Roots,
+    /// A pin is not the base64 of a SHA-256 digest.
+    #[error("a pin is not a sha-256 digest in base64")]
+    Pin,
+    /// Fewer than two different pins.
+    #[error("two different pins are needed, one of them of a key in reserve")]
+    TooFewPins,
+    /// Our own certificate or its key cannot be read, or they do not belong together.
+    #[error("client certificate and key are not usable")]
+    ClientCertificate,
+    /// The proxy's URL.
+    #[error("the proxy's url is not usable")]
+    Proxy,
+    /// The system gives no thread, timer or socket.
+    #[error("no http client can be made")]
+    Client,
+    /// The token source has none.
+    #[error("no access token")]
+    NoToken,
+    /// The outbox, or the archive refuses every token.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+}
+
+#[cfg(feature = "http")]
+impl HttpError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Roots => "http-roots",
+            Self::Pin => "http-pin",
+            Self::TooFewPins => "http-too-few-pins",
+            Self::ClientCertificate => "http-client-certificate",
+            Self::Proxy => "http-proxy",
+            Self::Client => "http-client",
+            Self::NoToken => "http-no-token",
+            Self::Upload(error) => error.code(),
+        }
+    }
+}
+
+/// Why an audit log is not the one that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuditError {
+    /// The chain breaks at a record: it was altered, moved or put in, or the one before it is gone.
+    #[error("the chain breaks at record {record}")]
+    Broken {
+        /// Its number, from 0.
+        record: u64,
+    },
+    /// Records are missing at the end.
+    #[error("{records} records are left of {head}")]
+    Short {
+        /// How many are there.
+        records: u64,
+        /// How many there were.
+        head: u64,
+    },
+    /// The log ends inside a record: a crash left it. The records before it are whole.
+    #[error("the log ends inside record {record}")]
+    Torn {
+        /// Its number, from 0.
+        record: u64,
+    },
+    /// The head is damaged, altered, of another log, or made with another key.
+    #[error("the head is not of this log and key")]
+    Head,
+    /// A later version of this library wrote it.
+    #[error("a later version wrote it")]
+    UnknownVersion,
+    /// The key store does not give the chain's key, or that is not there.
+    #[error("the chain's key cannot be had")]
+    Key,
+    /// A whole chain, or a part of one, is not there or cannot be read.
+    #[error("the log, or a part of it, is missing")]
+    Missing,
+}
+
+impl AuditError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Broken { .. } => "audit-broken",
+            Self::Short { .. } => "audit-short",
+            Self::Torn { .. } => "audit-torn",
+            Self::Head => "audit-head",
+            Self::UnknownVersion => "audit-unknown-version",
+            Self::Key => "audit-key",
+            Self::Missing => "audit-missing",
+        }
     }
 }

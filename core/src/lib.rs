@@ -9,16 +9,19 @@
 //! [`capture::Session`] is the only way to an object: no photo becomes DICOM without a patient and an encounter.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod capture;
 pub mod clock;
 pub mod dicom;
 pub mod error;
+pub mod outbox;
 pub mod patient;
 pub mod photo;
 pub mod seal;
+pub mod upload;
 
 pub use capture::{Device, Session, View};
-pub use error::{CaptureError, DicomError, PatientError, PhotoError};
+pub use error::{AuditError, CaptureError, DicomError, PatientError, PhotoError};
 
 /// Compiles the example of the README.
 #[cfg(doctest)]

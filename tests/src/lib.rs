@@ -1,7 +1,9 @@
 //! Made photographs with known contents, and other people's programs as oracles, for the tests of all stages.
 
 pub mod authority;
+pub mod dicomweb;
 pub mod exif;
+pub mod fault_server;
 pub mod fixtures;
 pub mod heic;
 pub mod hidden;

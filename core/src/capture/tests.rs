@@ -325,9 +325,17 @@ fn the_same_inputs_clock_and_randomness_give_the_same_bytes() {
 
 #[test]
 fn every_object_passes_the_check_and_the_shared_referee() {
-    let cases = cases();
-    for (name, instance) in &cases {
-        assert_eq!(check(instance.bytes()).err(), None, "{name}");
+    let mut objects: Vec<(String, Vec<u8>)> =
+        cases().into_iter().map(|(name, instance)| (name.to_owned(), instance.into_bytes())).collect();
+    for (name, object) in objects.clone() {
+        let capture = dicom::as_secondary_capture(&object).ok();
+        let plain = dicom::in_explicit_vr(&object, u64::MAX).ok();
+        objects.extend(capture.map(|capture| (format!("{name}.as-secondary-capture"), capture)));
+        objects.extend(plain.map(|plain| (format!("{name}.in-explicit-vr"), plain)));
+    }
+    assert_eq!(objects.len(), 15 + 11 + 12, "objects and their fallbacks");
+    for (name, object) in &objects {
+        assert_eq!(check(object).err(), None, "{name}");
     }
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
     let shared = std::env::var_os("MOULAGE_SHARED").map_or(beside, PathBuf::from);
@@ -339,9 +347,9 @@ fn every_object_passes_the_check_and_the_shared_referee() {
     let folder = std::env::var_os("MOULAGE_OBJECTS").map_or(folder.path().to_owned(), PathBuf::from);
     let mut command = std::process::Command::new(shared.join("referee/validate.sh"));
     command.env("REFEREE_VENV", venv);
-    for (name, instance) in &cases {
+    for (name, object) in &objects {
         let path = folder.join(format!("{name}.dcm"));
-        std::fs::write(&path, instance.bytes()).unwrap();
+        std::fs::write(&path, object).unwrap();
         command.arg(path);
     }
     let output = command.output().unwrap();
@@ -522,4 +530,98 @@ fn a_stream_that_is_not_what_it_says_is_refused() {
     let native = View { transfer_syntax: TransferSyntax::ExplicitVrLittleEndian, ..heel() };
     let unwritable = CaptureError::Dicom(DicomError::Unwritable("PixelData"));
     assert_eq!(refusal(device(), &[broken], &native), Some(unwritable));
+}
+
+/// Every element at the top, as it is encoded.
+fn elements(bytes: &[u8]) -> BTreeMap<Tag, Vec<u8>> {
+    let object = OpenFileOptions::new().from_reader(bytes).unwrap();
+    let of = |element: &dicom_object::mem::InMemElement| {
+        let mut text = String::new();
+        dump(&InMemDicomObject::from_element_iter([element.clone()]), 0, &mut text);
+        (element.tag(), text.into_bytes())
+    };
+    object.iter().map(of).collect()
+}
+
+/// The tags whose elements are not the same in both.
+fn differing(one: &[u8], other: &[u8]) -> Vec<Tag> {
+    let (one, other) = (elements(one), elements(other));
+    let tags: std::collections::BTreeSet<_> = one.keys().chain(other.keys()).copied().collect();
+    tags.into_iter().filter(|tag| one.get(tag) != other.get(tag)).collect()
+}
+
+#[test]
+fn a_secondary_capture_of_an_object_is_what_the_session_would_have_made() {
+    for provenance in [Provenance::Camera, Provenance::File] {
+        for lesion in [None, Some(lesion())] {
+            let made = |sop_class| {
+                let clock = TestClock::at("2026-03-14T09:19:59+01:00");
+                let mut session = Session::begin(patient(), visit(), device(), clock, TestRandomness::of(200)).unwrap();
+                let view = View { lesion: lesion.clone(), provenance, ..view(sop_class) };
+                session.capture(&talkative(), &view).unwrap().into_bytes()
+            };
+            let expected = made(SopClass::SecondaryCapture);
+            let from_vl = dicom::as_secondary_capture(&made(SopClass::VlPhotographic)).unwrap();
+            assert_eq!(differing(&from_vl, &expected), [tags::SOP_INSTANCE_UID, tags::SERIES_INSTANCE_UID]);
+            assert_eq!(from_vl.len(), dicom::as_secondary_capture(&made(SopClass::VlPhotographic)).unwrap().len());
+            let from_dms = dicom::as_secondary_capture(&made(SopClass::Dermoscopic)).unwrap();
+            let others =
+                [tags::MODALITY, tags::RECOGNIZABLE_VISUAL_FEATURES, tags::SOP_INSTANCE_UID, tags::SERIES_INSTANCE_UID];
+            let differs = differing(&from_dms, &expected);
+            assert!(differs.iter().all(|tag| others.contains(tag)), "{differs:?}");
+        }
+    }
+}
+
+#[test]
+fn an_object_in_explicit_vr_is_what_the_session_would_have_made() {
+    for (sop_class, photos) in [
+        (SopClass::VlPhotographic, vec![talkative()]),
+        (SopClass::VlPhotographic, vec![photo(61, 43, Colour::Grey)]),
+        (SopClass::Dermoscopic, vec![talkative()]),
+        (SopClass::SecondaryCapture, vec![plain()]),
+        (SopClass::MultiFrameTrueColorSc, vec![talkative(), plain()]),
+    ] {
+        let made = |transfer_syntax| {
+            let view = View { transfer_syntax, ..view(sop_class) };
+            session(device()).capture_frames(&photos, &view).unwrap().into_bytes()
+        };
+        let jpeg = made(TransferSyntax::JpegBaseline);
+        let plain = dicom::in_explicit_vr(&jpeg, u64::MAX).unwrap();
+        assert_eq!(differing(&plain, &made(TransferSyntax::ExplicitVrLittleEndian)), [tags::SOP_INSTANCE_UID]);
+        assert!(dicom::in_explicit_vr(&jpeg, 100).is_err());
+        assert!(dicom::in_explicit_vr(&plain, u64::MAX).is_err());
+    }
+}
+
+#[test]
+fn one_fallback_of_the_other_is_a_third_object() {
+    let object = session(device()).capture(&plain(), &heel()).unwrap().into_bytes();
+    let capture = dicom::as_secondary_capture(&object).unwrap();
+    let both = dicom::in_explicit_vr(&capture, u64::MAX).unwrap();
+    let uid = |bytes: &[u8]| dicom::Head::read(bytes).unwrap().sop_instance_uid;
+    let uids = [&object, &capture, &dicom::in_explicit_vr(&object, u64::MAX).unwrap(), &both].map(|b| uid(b));
+    assert!((1..uids.len()).all(|at| !uids[..at].contains(&uids[at])), "{uids:?}");
+    for refused in [&capture[..], b"", &object[..object.len() - 9]] {
+        assert!(dicom::as_secondary_capture(refused).is_err());
+    }
+    assert_eq!(check(&both).err(), None);
+}
+
+/// A retry, years and versions later, must store the same bytes under the same UID.
+#[test]
+fn fallbacks_of_a_kept_object_stay_what_they_are() {
+    let kept = include_bytes!("../../tests/golden/vl-kept.dcm");
+    let digest = |bytes: Vec<u8>| {
+        let sum = ring::digest::digest(&ring::digest::SHA256, &bytes);
+        sum.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    };
+    assert_eq!(
+        digest(dicom::as_secondary_capture(kept).unwrap()),
+        "31e48d05a50460997e70fb613afb8ad7f9fa99959c5b5e9063c52d9f9b07b88e"
+    );
+    assert_eq!(
+        digest(dicom::in_explicit_vr(kept, u64::MAX).unwrap()),
+        "cce692053e8745ff7b5fbfa156ce2c1f7ba0cab74e2f0c16dbfa09d40c52259c"
+    );
 }

@@ -95,7 +95,7 @@ fn code(derivation: Derivation) -> Code {
 fn lossy(object: &mut Attributes, photos: &[PreparedPhoto]) -> Result<(), DicomError> {
     let history = photos.iter().map(PreparedPhoto::lossy).max_by_key(|steps| steps.len()).unwrap_or_default();
     let (last, earlier) = history.split_last().ok_or(DicomError::Missing("LossyImageCompressionMethod"))?;
-    let raw: u64 = photos.iter().map(image_pixel::decoded_bytes).sum();
+    let raw: u64 = photos.iter().map(|p| image_pixel::decoded_bytes(p.rows(), p.columns(), p.colour())).sum();
     let stored: u64 = photos.iter().map(image_pixel::fragment_bytes).sum();
     let last = LossyStep { ratio: raw as f64 / stored.max(1) as f64, ..*last };
     let steps: Vec<_> = earlier.iter().copied().chain([last]).collect();

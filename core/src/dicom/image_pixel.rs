@@ -25,7 +25,7 @@ pub(super) fn write(
     let (samples, interpretation) = match (first.colour(), transfer_syntax) {
         (Colour::Grey, _) => (1, "MONOCHROME2"),
         (Colour::YCbCr, TransferSyntax::JpegBaseline) => (3, "YBR_FULL_422"),
-        (Colour::YCbCr, TransferSyntax::ExplicitVrLittleEndian) => (3, "RGB"),
+        (colour, TransferSyntax::ExplicitVrLittleEndian) => (3, decoded_interpretation(colour)),
     };
     object.integer(tags::SAMPLES_PER_PIXEL, samples)?;
     object.text(tags::PHOTOMETRIC_INTERPRETATION, interpretation)?;
@@ -43,7 +43,7 @@ pub(super) fn write(
         TransferSyntax::ExplicitVrLittleEndian => {
             let mut pixels = Vec::new();
             for photo in photos {
-                decode(photo, &mut pixels)?;
+                decode(photo.jpeg(), (photo.rows(), photo.columns()), photo.colour(), &mut pixels)?;
             }
             let size = pixels.len();
             object.native_pixels(pixels);
@@ -52,10 +52,18 @@ pub(super) fn write(
     }
 }
 
-/// Bytes of the picture without compression.
-pub(super) fn decoded_bytes(photo: &PreparedPhoto) -> u64 {
-    let samples = if photo.colour() == Colour::Grey { 1 } else { 3 };
-    u64::from(photo.rows()) * u64::from(photo.columns()) * samples
+/// PhotometricInterpretation of decoded pixels.
+pub(super) fn decoded_interpretation(colour: Colour) -> &'static str {
+    match colour {
+        Colour::Grey => "MONOCHROME2",
+        Colour::YCbCr => "RGB",
+    }
+}
+
+/// Bytes of a picture without compression.
+pub(super) fn decoded_bytes(rows: u16, columns: u16, colour: Colour) -> u64 {
+    let samples = if colour == Colour::Grey { 1 } else { 3 };
+    u64::from(rows) * u64::from(columns) * samples
 }
 
 /// Bytes of the picture's fragment, padding included.
@@ -83,16 +91,21 @@ fn encapsulate(object: &mut Attributes, photos: &[PreparedPhoto]) -> Result<usiz
 }
 
 /// Appends the samples. The decoder is not ours, and known to panic on hostile streams.
-fn decode(photo: &PreparedPhoto, pixels: &mut Vec<u8>) -> Result<(), DicomError> {
-    let size = usize::try_from(decoded_bytes(photo)).map_err(|_| UNWRITABLE)?;
-    let colour = if photo.colour() == Colour::Grey { ColorType::L8 } else { ColorType::Rgb8 };
+pub(super) fn decode(
+    jpeg: &[u8],
+    (rows, columns): (u16, u16),
+    colour: Colour,
+    pixels: &mut Vec<u8>,
+) -> Result<(), DicomError> {
+    let size = usize::try_from(decoded_bytes(rows, columns, colour)).map_err(|_| UNWRITABLE)?;
+    let coded = if colour == Colour::Grey { ColorType::L8 } else { ColorType::Rgb8 };
     let start = pixels.len();
     pixels.try_reserve_exact(size).map_err(|_| UNWRITABLE)?;
     pixels.resize(start + size, 0);
     let decoded = catch_unwind(AssertUnwindSafe(|| {
-        let decoder = JpegDecoder::new(Cursor::new(photo.jpeg())).ok()?;
-        let matches = decoder.dimensions() == (photo.columns().into(), photo.rows().into());
-        (matches && decoder.color_type() == colour).then(|| decoder.read_image(&mut pixels[start..]).ok())?
+        let decoder = JpegDecoder::new(Cursor::new(jpeg)).ok()?;
+        let matches = decoder.dimensions() == (columns.into(), rows.into()) && decoder.color_type() == coded;
+        matches.then(|| decoder.read_image(&mut pixels[start..]).ok())?
     }));
     decoded.ok().flatten().ok_or(UNWRITABLE)
 }

@@ -5,18 +5,23 @@
 
 mod acquisition_context;
 mod check;
+mod dataset;
 mod dermoscopic_image;
+mod explicit_vr;
 mod general_anatomy;
 mod general_equipment;
 mod general_image;
 mod general_series;
 mod general_study;
+mod head;
 mod icc_profile;
 mod image_pixel;
 mod multi_frame;
 mod patient;
 mod patient_study;
+mod rewrite;
 mod sc_equipment;
+mod secondary_capture;
 mod sop_class;
 mod sop_common;
 mod time;
@@ -29,6 +34,9 @@ mod write;
 use chrono::{DateTime, FixedOffset, NaiveDateTime};
 
 pub use check::{Checked, Finding, MAX_FILE_BYTES, check};
+pub use explicit_vr::in_explicit_vr;
+pub use head::Head;
+pub use secondary_capture::as_secondary_capture;
 pub use sop_class::{SopClass, TransferSyntax};
 pub use uid::mint as mint_uid;
 pub use view::{ContactMethod, Dermoscopy, Device, ImmersionMedia, Polarization, Provenance, View};

@@ -3,7 +3,7 @@
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 
-use super::dataset::{Dataset, Element, Value, trimmed};
+use super::super::dataset::{Dataset, Element, Value, trimmed};
 use super::{Findings, Object};
 use crate::dicom::value::{fits, is_offset, keyword, vr};
 

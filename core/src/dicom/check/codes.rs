@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
-use super::dataset::{Dataset, Element, Value};
+use super::super::dataset::{Dataset, Element, Value};
 use super::{Findings, Object};
 use crate::dicom::value::keyword;
 

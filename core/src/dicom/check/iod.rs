@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
-use super::dataset::{Dataset, File};
+use super::super::dataset::{Dataset, File};
 use super::{Findings, Object, SopClass};
 
 const CONVERSION_TYPES: [&str; 8] = ["DV", "DI", "DF", "WSD", "SD", "SI", "DRW", "SYN"];

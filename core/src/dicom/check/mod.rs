@@ -7,7 +7,6 @@
 
 mod attributes;
 mod codes;
-mod dataset;
 mod icc;
 mod iod;
 mod jpeg;
@@ -15,9 +14,9 @@ mod leaks;
 mod picture;
 mod scan;
 
+use super::dataset::{Dataset, File};
 use super::{SopClass, TransferSyntax};
 use crate::error::DicomError;
-use dataset::{Dataset, File};
 use dicom_dictionary_std::tags;
 
 /// Larger files are not checked, and need not be read: 1 GiB.

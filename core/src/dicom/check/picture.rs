@@ -3,7 +3,7 @@
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 
-use super::dataset::{Dataset, Value};
+use super::super::dataset::{Dataset, Value};
 use super::jpeg::{self, Colour};
 use super::{Findings, Object, SopClass};
 use crate::dicom::value::keyword;

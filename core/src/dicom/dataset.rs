@@ -23,6 +23,8 @@ pub(super) struct Element<'a> {
     pub(super) tag: Tag,
     pub(super) vr: VR,
     pub(super) value: Value<'a>,
+    /// Tag, VR, length and value, as they stand in the file.
+    pub(super) whole: &'a [u8],
 }
 
 pub(super) enum Value<'a> {
@@ -36,6 +38,11 @@ pub(super) enum Value<'a> {
 pub(super) struct Dataset<'a>(Vec<Element<'a>>);
 
 impl<'a> Dataset<'a> {
+    /// What is not in items.
+    pub(super) fn elements(&self) -> &[Element<'a>] {
+        &self.0
+    }
+
     pub(super) fn get(&self, tag: Tag) -> Option<&Element<'a>> {
         self.0.binary_search_by_key(&tag, |element| element.tag).ok().map(|at| &self.0[at])
     }
@@ -113,6 +120,26 @@ fn is_binary(vr: VR) -> bool {
     )
 }
 
+/// Whether its length takes four bytes (PS3.5 7.1.2).
+pub(super) fn has_long_length(vr: VR) -> bool {
+    matches!(
+        vr,
+        VR::OB
+            | VR::OD
+            | VR::OF
+            | VR::OL
+            | VR::OV
+            | VR::OW
+            | VR::SQ
+            | VR::SV
+            | VR::UC
+            | VR::UN
+            | VR::UR
+            | VR::UT
+            | VR::UV
+    )
+}
+
 /// Without the padding at the end: a space, or NUL for UI.
 pub(super) fn trimmed(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|b| !matches!(b, b' ' | 0)).map_or(0, |last| last + 1);
@@ -128,6 +155,15 @@ pub(super) struct File<'a> {
 
 impl<'a> File<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Broken> {
+        Self::read_until(bytes, Until::End)
+    }
+
+    /// All before the first element beyond `last`, which must be there: of `bytes`, what follows it may be missing.
+    pub(super) fn read_head(bytes: &'a [u8], last: Tag) -> Result<Self, Broken> {
+        Self::read_until(bytes, Until::Beyond(last))
+    }
+
+    fn read_until(bytes: &'a [u8], until: Until) -> Result<Self, Broken> {
         let preamble = bytes.get(..128).ok_or("is too short")?;
         let mut reader = Reader { bytes, at: 132, elements: 0 };
         if bytes.get(128..132) != Some(b"DICM") {
@@ -140,7 +176,7 @@ impl<'a> File<'a> {
         if transfer_syntax.is_empty() || unreadable.contains(&transfer_syntax) {
             return Err("is not in Explicit VR Little Endian");
         }
-        let data = reader.dataset(bytes.len(), 0, Until::End)?;
+        let data = reader.dataset(bytes.len(), 0, until)?;
         Ok(Self { preamble, meta, transfer_syntax, data })
     }
 }
@@ -152,6 +188,8 @@ enum Until {
     End,
     /// With its bytes, or with the first element of another group.
     Group(u16),
+    /// With the first element beyond this one.
+    Beyond(Tag),
     /// With an item delimiter.
     Delimiter,
 }
@@ -169,7 +207,7 @@ impl<'a> Reader<'a> {
         }
         let mut elements: Vec<Element<'a>> = Vec::new();
         loop {
-            if self.at >= end && until != Until::Delimiter {
+            if self.at >= end && !matches!(until, Until::Delimiter | Until::Beyond(_)) {
                 return Ok(Dataset(elements));
             }
             let start = self.at;
@@ -179,6 +217,7 @@ impl<'a> Reader<'a> {
                     self.at = start;
                     return Ok(Dataset(elements));
                 }
+                Until::Beyond(last) if tag > last => return Ok(Dataset(elements)),
                 Until::Delimiter if tag == ITEM_END => {
                     self.no_length()?;
                     return Ok(Dataset(elements));
@@ -188,36 +227,22 @@ impl<'a> Reader<'a> {
             if elements.last().is_some_and(|last| last.tag >= tag) {
                 return Err("has elements out of order, or one twice");
             }
-            elements.push(self.element(tag, end, depth)?);
+            let (vr, value) = self.element(tag, end, depth)?;
+            let whole = self.bytes.get(start..self.at).ok_or(TRUNCATED)?;
+            elements.push(Element { tag, vr, value, whole });
             if self.at > end {
                 return Err("has an element that runs past its end");
             }
         }
     }
 
-    fn element(&mut self, tag: Tag, end: usize, depth: u32) -> Result<Element<'a>, Broken> {
+    fn element(&mut self, tag: Tag, end: usize, depth: u32) -> Result<(VR, Value<'a>), Broken> {
         self.elements += 1;
         if self.elements > MAX_ELEMENTS {
             return Err("has too many elements");
         }
         let vr = self.take(2)?.try_into().ok().and_then(VR::from_binary).ok_or("has an element without a known VR")?;
-        let long = matches!(
-            vr,
-            VR::OB
-                | VR::OD
-                | VR::OF
-                | VR::OL
-                | VR::OV
-                | VR::OW
-                | VR::SQ
-                | VR::SV
-                | VR::UC
-                | VR::UN
-                | VR::UR
-                | VR::UT
-                | VR::UV
-        );
-        let length = if long {
+        let length = if has_long_length(vr) {
             self.take(2)?;
             self.long()?
         } else {
@@ -234,7 +259,7 @@ impl<'a> Reader<'a> {
             (_, length) if length % 2 == 1 => return Err("has a value of odd length"),
             (_, length) => Value::Bytes(self.take(length as usize)?),
         };
-        Ok(Element { tag, vr, value })
+        Ok((vr, value))
     }
 
     fn items(&mut self, end: usize, depth: u32, delimited: bool) -> Result<Vec<Dataset<'a>>, Broken> {
