@@ -2,6 +2,7 @@
 
 pub mod authority;
 pub mod dicomweb;
+pub mod answers;
 pub mod exif;
 pub mod fault_server;
 pub mod fixtures;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
 
-use super::dicom_json::{self, FoundInstance, SopReference};
+use super::dicom_json::{self, FoundInstance, Object, SopReference};
 use super::multipart;
 use super::objects::Identity;
 use crate::outbox::Reason;
@@ -118,9 +118,9 @@ impl Answer<'_> {
     /// PS3.18 10.5.3.
     pub(super) fn stored(&self, ours: &Identity) -> Stored {
         let Some(answer) = dicom_json::store_answer(self.body) else { return self.stored_by_status() };
-        let is_ours = |sop: &&SopReference| sop.sop_instance_uid.text() == Some(&ours.sop_instance_uid);
+        let is_ours = |sop: &&Object<SopReference>| sop.sop_instance_uid.text() == Some(&ours.sop_instance_uid);
         // What has no UID can only be ours: one object was sent.
-        let nameless = |sop: &&SopReference| sop.sop_instance_uid.text().is_none();
+        let nameless = |sop: &&Object<SopReference>| sop.sop_instance_uid.text().is_none();
         let stored = answer.referenced.values().iter().find(is_ours);
         let failed = answer.failed.values().iter();
         let failed = failed.clone().find(is_ours).or_else(|| failed.clone().find(nameless));
@@ -244,8 +244,9 @@ impl Answer<'_> {
             _ => return Committed::Unclear,
         }
         let Some(answer) = dicom_json::store_answer(self.body) else { return Committed::Unclear };
-        let has =
-            |of: &[SopReference]| of.iter().any(|sop| sop.sop_instance_uid.text() == Some(&ours.sop_instance_uid));
+        let has = |of: &[Object<SopReference>]| {
+            of.iter().any(|sop| sop.sop_instance_uid.text() == Some(&ours.sop_instance_uid))
+        };
         match (has(answer.referenced.values()), has(answer.failed.values())) {
             (true, false) => Committed::Yes,
             (false, true) => Committed::No,
@@ -288,7 +289,7 @@ impl Answer<'_> {
     }
 }
 
-fn among(found: &[FoundInstance], ours: &Identity) -> Found {
+fn among(found: &[Object<FoundInstance>], ours: &Identity) -> Found {
     let mut of_ours = found.iter().filter(|it| it.sop_instance_uid.text() == Some(&ours.sop_instance_uid)).peekable();
     if of_ours.peek().is_none() {
         return if found.is_empty() { Found::Absent } else { Found::Others };

@@ -15,13 +15,13 @@ const LONGEST_TEXT: usize = 1024;
 pub(super) struct StoreAnswer {
     /// Referenced SOP Sequence: stored, they say.
     #[serde(rename = "00081199", default)]
-    pub(super) referenced: Attribute<SopReference>,
+    pub(super) referenced: Attribute<Object<SopReference>>,
     /// Failed SOP Sequence.
     #[serde(rename = "00081198", default)]
-    pub(super) failed: Attribute<SopReference>,
+    pub(super) failed: Attribute<Object<SopReference>>,
     /// Other Failures Sequence: about something that had no UID they could read.
     #[serde(rename = "0008119A", alias = "0008119a", default)]
-    pub(super) other_failures: Attribute<SopReference>,
+    pub(super) other_failures: Attribute<Object<SopReference>>,
 }
 
 /// An item of those sequences, and of the answer to a storage commitment request (PS3.18 13.4).
@@ -58,13 +58,13 @@ pub(super) struct FoundInstance {
 pub(super) fn store_answer(body: &[u8]) -> Option<StoreAnswer> {
     match serde_json::from_slice(body).ok()? {
         OneOrMore::One(answer) => Some(answer),
-        OneOrMore::More(mut answers) => answers.pop().filter(|_| answers.is_empty()),
+        OneOrMore::More(mut answers) => answers.pop().filter(|_| answers.is_empty()).map(|Object(answer)| answer),
     }
 }
 
 /// An array of data sets. `None`: not DICOM JSON.
-pub(super) fn found_instances(body: &[u8]) -> Option<Vec<FoundInstance>> {
-    match serde_json::from_slice(body).ok()? {
+pub(super) fn found_instances(body: &[u8]) -> Option<Vec<Object<FoundInstance>>> {
+    match serde_json::from_slice::<OneOrMore<FoundInstance>>(body).ok()? {
         OneOrMore::One(_) => None,
         OneOrMore::More(found) => Some(found),
     }
@@ -108,7 +108,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Attribute<T> {
             #[serde(rename = "Value", default = "Vec::new", deserialize_with = "bounded")]
             value: Vec<T>,
         }
-        Ok(Self(Element::deserialize(deserializer)?.value))
+        let Object(element) = Object::<Element<T>>::deserialize(deserializer)?;
+        Ok(Self(element.value))
     }
 }
 
@@ -154,9 +155,35 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
+/// A JSON object; serde would take an array for one, too.
+pub(super) struct Object<T>(T);
+
+impl<T> std::ops::Deref for Object<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Object<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(serde::de::value::MapAccessDeserializer::new(members)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData))
+    }
+}
+
 enum OneOrMore<T> {
     One(T),
-    More(Vec<T>),
+    More(Vec<Object<T>>),
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMore<T> {
@@ -223,7 +250,19 @@ mod tests {
 
     #[test]
     fn what_is_no_data_set_is_none() {
-        for body in ["", "<html>", "null", "1", "\"x\"", "[{},{}]", "[[]]", "{", "[{}", r#"{"00081199":[]}"#] {
+        for body in [
+            "",
+            "<html>",
+            "null",
+            "1",
+            "\"x\"",
+            "[{},{}]",
+            "[[]]",
+            r#"{"00081199":{"Value":[[]]}}"#,
+            "{",
+            "[{}",
+            r#"{"00081199":[]}"#,
+        ] {
             assert!(store_answer(body.as_bytes()).is_none(), "{body}");
         }
         for body in ["{}", "[{}", "", "[1]", r#"[{"00080018":{"Value":"x"}}]"#] {

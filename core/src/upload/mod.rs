@@ -18,6 +18,8 @@ mod dicom_json;
 pub mod http;
 mod multipart;
 mod objects;
+#[cfg(test)]
+mod simulation;
 mod task;
 mod uploader;
 
@@ -33,4 +35,8 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut sha256 = [0; 32];
     sha256.copy_from_slice(digest.as_ref());
     sha256
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

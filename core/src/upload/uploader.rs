@@ -12,8 +12,10 @@ use super::objects::{Identity, Objects};
 use super::task::{
     AccessToken, Body, Header, NotSent, Outcome, Step, UploadId, UploadRequest, UploadResult, UploadTask, Url,
 };
-use super::{multipart, sha256};
+use super::{hexadecimal, multipart, sha256};
 use crate::error::{OutboxError, SealError, UploadError};
+#[cfg(test)]
+use crate::outbox::simulated::PlantedBug;
 use crate::outbox::{Block, Claim, Confirmation, ItemId, Next, Outbox, Reason, State};
 
 /// Longest time between two attempts.
@@ -41,6 +43,8 @@ pub struct Uploader {
     destination: Destination,
     objects: Arc<dyn Objects>,
     inner: Mutex<Inner>,
+    #[cfg(test)]
+    bug: Option<PlantedBug>,
 }
 
 #[derive(Default)]
@@ -139,7 +143,19 @@ impl Uploader {
     /// Empties `outbox` into `destination`.
     #[must_use]
     pub fn new(outbox: Arc<Outbox>, destination: Destination, objects: Arc<dyn Objects>) -> Self {
-        Self { outbox, destination, objects, inner: Mutex::default() }
+        Self {
+            outbox,
+            destination,
+            objects,
+            inner: Mutex::default(),
+            #[cfg(test)]
+            bug: None,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_bug(self, bug: Option<PlantedBug>) -> Self {
+        Self { bug, ..self }
     }
 
     /// Where to.
@@ -286,14 +302,27 @@ impl Uploader {
         let known = self.inner().waiting.remove(&claim.id());
         let sent = claim.offered_for().map(|since| now.saturating_sub(since));
         let progress = known.filter(|known| sent.is_none_or(|sent| sent <= known.settled)).unwrap_or_else(|| {
-            let ask = sent.is_some() && self.destination.policy() == Policy::Direct;
+            let phase = if sent.is_some() { self.ask() } else { Phase::Store };
             let quarantined_until = sent.map_or(Duration::ZERO, |sent| self.quarantine_from(sent));
-            Progress { quarantined_until, ..Progress::new(if ask { ASK } else { Phase::Store }, now) }
+            Progress { quarantined_until, ..Progress::new(phase, now) }
         });
         Held { claim, progress }
     }
 
+    /// What comes first for an object that may be at the archive.
+    fn ask(&self) -> Phase {
+        #[cfg(test)]
+        if self.bug == Some(PlantedBug::BlindRepost) {
+            return Phase::Store;
+        }
+        if self.destination.policy() == Policy::Sealed { Phase::Store } else { ASK }
+    }
+
     fn quarantine_from(&self, sent: Duration) -> Duration {
+        #[cfg(test)]
+        if self.bug == Some(PlantedBug::NoQuarantine) {
+            return sent;
+        }
         sent.saturating_add(self.destination.quarantined_for())
     }
 
@@ -407,6 +436,11 @@ impl Uploader {
 
     fn finish(&self, upload: UnderWay, result: UploadResult) -> Result<Outcome, UploadError> {
         let UnderWay { mut held, token, at } = upload;
+        #[cfg(test)]
+        if self.bug == Some(PlantedBug::DeleteBeforeConfirm) && held.progress.phase == Phase::Store {
+            held.claim.stored(Confirmation::Listed)?;
+            return Ok(Outcome::Stored);
+        }
         let after = match result {
             UploadResult::Response { status, headers, body } => {
                 let now = self.outbox.clock().now();
@@ -594,14 +628,14 @@ impl Uploader {
 
     /// It may be stored, now or in a while. A first question costs nothing; "absent" counts after the quarantine only.
     fn maybe_stored(&self, held: &mut Held) -> After {
+        #[cfg(test)]
+        if self.bug == Some(PlantedBug::NewUidOnRetry) {
+            let _ = self.fall_back(held, Fallback::SecondaryCapture);
+        }
         let progress = &mut held.progress;
         progress.quarantined_until = self.quarantine_from(self.now());
-        let wait = self.backoff(progress);
-        if self.destination.policy() == Policy::Sealed {
-            return After::Settle(State::Unknown, self.destination.quarantined_for().max(wait));
-        }
-        progress.phase = ASK;
-        After::Settle(State::Unknown, wait)
+        progress.phase = self.ask();
+        After::Settle(State::Unknown, self.backoff(progress))
     }
 
     /// A question had no answer that counts.
@@ -613,9 +647,7 @@ impl Uploader {
 
     fn refused(&self, held: &mut Held, refused: Refused, token: Option<Option<[u8; 32]>>) -> After {
         let progress = &mut held.progress;
-        if self.destination.policy() == Policy::Direct {
-            progress.phase = ASK;
-        }
+        progress.phase = self.ask();
         match refused {
             Refused::Unauthorized => {
                 let now = self.now();
@@ -714,10 +746,6 @@ fn commitment_request(of: &Identity) -> String {
     let value = |uid: &str| serde_json::json!({"vr": "UI", "Value": [uid]});
     let item = serde_json::json!({"00081150": value(&of.sop_class_uid), "00081155": value(&of.sop_instance_uid)});
     serde_json::json!({"00081199": {"vr": "SQ", "Value": [item]}}).to_string()
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// RFC 4648 4.
