@@ -81,7 +81,7 @@ impl Request {
         match (self.method.as_str(), self.path().as_slice()) {
             (_, [.., "commitment-requests", _] | [.., "commitment-requests", _, _]) => Kind::Commit,
             ("POST", [.., "studies" | "sealed-items"]) => Kind::Store,
-            ("GET", [.., "studies" | "series" | "instances"]) => Kind::Query,
+            ("GET", [.., "studies" | "series" | "instances" | "metadata"]) => Kind::Query,
             ("GET", [.., "instances", _]) => Kind::Retrieve,
             _ => Kind::Other,
         }
@@ -125,10 +125,14 @@ impl Archive {
         &self.objects
     }
 
-    /// Stores what the request holds; it can be found from `visible` on.
+    /// Stores what the request holds; it can be found from `visible` on. A gateway asks its archive before it stores, so a sealed item
+    /// is stored once.
     pub fn commit(&mut self, request: &Request, visible: Instant) {
         for bytes in contents(request) {
             let sop_instance_uid = name(request, &bytes);
+            if is_sealed(request) && self.objects.iter().any(|object| object.sop_instance_uid == sop_instance_uid) {
+                continue;
+            }
             self.objects.push(Stored { sop_instance_uid, bytes, visible });
         }
     }
@@ -137,7 +141,7 @@ impl Archive {
     #[must_use]
     pub fn answer(&self, request: &Request) -> Reply {
         match request.kind() {
-            Kind::Store if request.target.ends_with("/sealed-items") => {
+            Kind::Store if is_sealed(request) => {
                 Reply::json(200, &json!({ "item": name(request, &request.body), "stored": true }))
             }
             Kind::Store => store_reply(request),
@@ -154,7 +158,12 @@ impl Archive {
     }
 
     fn query(&self, request: &Request) -> Reply {
-        let uid = request.parameter("SOPInstanceUID").or(request.parameter("00080018"));
+        let path = request.path();
+        let in_path = match path.as_slice() {
+            [.., "instances", uid, "metadata"] => Some(*uid),
+            _ => None,
+        };
+        let uid = request.parameter("SOPInstanceUID").or(in_path);
         let found: Vec<Value> =
             self.visible().filter(|object| uid.is_none_or(|uid| uid == object.sop_instance_uid)).map(found).collect();
         if found.is_empty() { Reply::empty(204) } else { Reply::json(200, &json!(found)) }
@@ -215,10 +224,14 @@ fn found(object: &Stored) -> Value {
 }
 
 fn name(request: &Request, bytes: &[u8]) -> String {
-    if request.target.ends_with("/sealed-items") {
+    if is_sealed(request) {
         return sha256(bytes);
     }
     element(bytes, 0x0008, 0x0018).unwrap_or_default()
+}
+
+fn is_sealed(request: &Request) -> bool {
+    request.target.ends_with("/sealed-items")
 }
 
 /// The parts of a multipart body, or the body itself.

@@ -19,5 +19,6 @@ pub mod random;
 pub mod scene;
 pub mod session;
 pub mod stream;
+pub mod ward;
 
 pub use fixtures::{Expected, Fixture, fixtures};

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::io::ReaderStream;
 
-use super::tls::{self, Introduction};
+use super::tls::{Introduction, Tls};
 use super::{HttpOptions, Proxy};
 use crate::error::HttpError;
 use crate::upload::{NotSent, UploadRequest, UploadResult};
@@ -39,13 +39,11 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// TLS as in [`tls`]; no redirect, no retry, no cookies, no decompression, no proxy but the one that was chosen.
-    pub(super) fn new(options: &HttpOptions) -> Result<Self, HttpError> {
-        let (tls, introduction) =
-            tls::configuration(&options.roots, options.pins.as_ref(), options.client_certificate.as_ref())?;
+    /// TLS as configured; no redirect, no retry, no cookies, no decompression, no proxy but the one that was chosen.
+    pub(super) fn new(options: &HttpOptions, tls: &Tls) -> Result<Self, HttpError> {
         #[expect(clippy::disallowed_methods, reason = "the one constructor")]
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
+            .tls_backend_preconfigured(tls.config.clone())
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
@@ -61,7 +59,7 @@ impl Client {
             builder = builder.proxy(proxy.no_proxy(exceptions));
         }
         let client = builder.build().map_err(|_| HttpError::Client)?;
-        Ok(Self { client, introduction, idle: options.idle_timeout })
+        Ok(Self { client, introduction: tls.introduction.clone(), idle: options.idle_timeout })
     }
 
     /// Sends and reads the answer. `on_progress` hears how many bytes of the body have been handed over.

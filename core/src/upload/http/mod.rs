@@ -21,6 +21,7 @@ use super::{AccessToken, Outcome, Step, UploadRequest, UploadResult, UploadTask,
 use crate::error::{HttpError, UploadError};
 use crate::outbox::ItemId;
 use client::Client;
+use tls::Tls;
 
 pub use tls::{ClientCertificate, Pins, Roots};
 pub use token::{TokenSource, Tokens};
@@ -89,6 +90,7 @@ impl DrainObserver for () {}
 /// Drives an [`Uploader`] over HTTP.
 pub struct HttpDriver {
     options: HttpOptions,
+    tls: Tls,
 }
 
 impl HttpDriver {
@@ -97,8 +99,9 @@ impl HttpDriver {
     /// # Errors
     /// [`HttpError`], when the roots, certificates or the proxy cannot be used.
     pub fn new(options: HttpOptions) -> Result<Self, HttpError> {
-        Client::new(&options)?;
-        Ok(Self { options })
+        let tls = Tls::new(&options.roots, options.pins.as_ref(), options.client_certificate.as_ref())?;
+        Client::new(&options, &tls)?;
+        Ok(Self { options, tls })
     }
 
     /// Uploads until nothing is left to do, or nothing for longer than [`HttpOptions::longest_wait`]; what is left in the outbox tells why
@@ -124,7 +127,7 @@ impl HttpDriver {
 
     /// One upload after the other.
     fn lane(&self, lane: Lane<'_>) -> Result<(), HttpError> {
-        let client = Client::new(&self.options)?;
+        let client = Client::new(&self.options, &self.tls)?;
         runtime()?.block_on(lane.run(&client, self.options.longest_wait))
     }
 }

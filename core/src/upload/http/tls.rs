@@ -92,25 +92,32 @@ impl ClientCertificate {
 }
 
 /// TLS 1.2 or newer, with ring; every connection is verified anew, no session is resumed.
-pub(super) fn configuration(
-    roots: &Roots,
-    pins: Option<&Pins>,
-    certificate: Option<&ClientCertificate>,
-) -> Result<(ClientConfig, Arc<Introduction>), HttpError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(store(roots)?), provider.clone()).build();
-    let verifier = PinnedVerifier { webpki: webpki.map_err(|_| HttpError::Roots)?, pins: pins.cloned() };
-    let introduction = Arc::new(Introduction {
-        certificate: certificate.map(|certificate| certificate.0.clone()),
-        asked: AtomicBool::new(false),
-        accepted: AtomicBool::new(false),
-    });
-    let mut config = builder(provider)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_client_cert_resolver(introduction.clone());
-    config.resumption = Resumption::disabled();
-    Ok((config, introduction))
+pub(super) struct Tls {
+    pub(super) config: ClientConfig,
+    pub(super) introduction: Arc<Introduction>,
+}
+
+impl Tls {
+    pub(super) fn new(
+        roots: &Roots,
+        pins: Option<&Pins>,
+        certificate: Option<&ClientCertificate>,
+    ) -> Result<Self, HttpError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(store(roots)?), provider.clone()).build();
+        let verifier = PinnedVerifier { webpki: webpki.map_err(|_| HttpError::Roots)?, pins: pins.cloned() };
+        let introduction = Arc::new(Introduction {
+            certificate: certificate.map(|certificate| certificate.0.clone()),
+            asked: AtomicBool::new(false),
+            accepted: AtomicBool::new(false),
+        });
+        let mut config = builder(provider)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_client_cert_resolver(introduction.clone());
+        config.resumption = Resumption::disabled();
+        Ok(Self { config, introduction })
+    }
 }
 
 fn builder(
