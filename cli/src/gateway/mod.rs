@@ -10,13 +10,13 @@
 mod access;
 mod answer;
 mod archive;
-mod head_shim;
 mod journal;
 mod metrics;
 mod receive;
 mod room;
 mod secret_file;
 mod serve;
+mod volatile;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ use super::objects::{Identity, Objects};
 use super::task::{
     AccessToken, Body, Header, NotSent, Outcome, Step, UploadId, UploadRequest, UploadResult, UploadTask, Url,
 };
-use super::{hexadecimal, multipart, sha256};
+use super::{base64, hexadecimal, multipart, sha256};
 use crate::error::{OutboxError, SealError, UploadError};
 #[cfg(test)]
 use crate::outbox::simulated::PlantedBug;
@@ -746,18 +746,4 @@ fn commitment_request(of: &Identity) -> String {
     let value = |uid: &str| serde_json::json!({"vr": "UI", "Value": [uid]});
     let item = serde_json::json!({"00081150": value(&of.sop_class_uid), "00081155": value(&of.sop_instance_uid)});
     serde_json::json!({"00081199": {"vr": "SQ", "Value": [item]}}).to_string()
-}
-
-/// RFC 4648 4.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().enumerate().fold(0u32, |bits, (at, byte)| bits | u32::from(*byte) << (16 - 8 * at));
-        let character = |at: usize| {
-            if at <= chunk.len() { char::from(ALPHABET[(bits >> (18 - 6 * at)) as usize & 63]) } else { '=' }
-        };
-        text.extend((0..4).map(character));
-    }
-    text
 }
