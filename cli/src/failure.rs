@@ -91,7 +91,9 @@ impl From<CaptureError> for Failure {
             CaptureError::Photo(error) => error.into(),
             CaptureError::Patient(error) => error.into(),
             CaptureError::Dicom(error) => error.into(),
-            CaptureError::Randomness(_) => Self::new(Exit::Trouble, error.code(), error.to_string()),
+            CaptureError::Outbox(_) | CaptureError::Randomness(_) => {
+                Self::new(Exit::Trouble, error.code(), error.to_string())
+            }
         }
     }
 }

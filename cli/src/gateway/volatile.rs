@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, FixedOffset, Local};
-use moulage::OutboxError;
+
 use moulage::clock::{Clock, SystemRandomness};
-use moulage::error::{KeystoreError, StorageError};
+use moulage::error::{KeystoreError, OutboxError, StorageError};
 use moulage::outbox::{Entry, Lease, Limits, Mark, Next, Outbox, Parts, State, Storage};
 use moulage::seal::Keystore;
 use zeroize::Zeroizing;

@@ -35,7 +35,7 @@ use chrono::{DateTime, FixedOffset, NaiveDateTime};
 
 pub use check::{Checked, Finding, MAX_FILE_BYTES, check};
 pub use explicit_vr::in_explicit_vr;
-pub use head::Head;
+pub use head::{Head, Moment};
 pub use secondary_capture::as_secondary_capture;
 pub use sop_class::{SopClass, TransferSyntax};
 pub use uid::mint as mint_uid;
