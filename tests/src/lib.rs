@@ -1,8 +1,9 @@
 //! Made photographs with known contents, and other people's programs as oracles, for the tests of all stages.
 
-pub mod authority;
-pub mod dicomweb;
 pub mod answers;
+pub mod authority;
+pub mod cutting_proxy;
+pub mod dicomweb;
 pub mod exif;
 pub mod fault_server;
 pub mod fixtures;
@@ -13,6 +14,7 @@ pub mod jpeg;
 pub mod leaks;
 pub mod oracle;
 pub mod orthanc;
+pub mod phone;
 pub mod png;
 pub mod programs;
 pub mod random;
