@@ -30,6 +30,8 @@ pub struct Phone {
     folder: TempDir,
     /// What waits.
     pub outbox: Arc<Outbox>,
+    /// It gives up when there is nothing to do for longer than this. 60 s.
+    pub longest_wait: Duration,
 }
 
 impl Phone {
@@ -50,7 +52,7 @@ impl Phone {
             observer: None,
         };
         let outbox = Outbox::open(parts, Limits { free_bytes: 0, ..Limits::default() }).expect("an outbox that opens");
-        Self { folder, outbox: Arc::new(outbox) }
+        Self { folder, outbox: Arc::new(outbox), longest_wait: Duration::from_secs(60) }
     }
 
     /// Where its outbox lies.
@@ -84,7 +86,7 @@ impl Phone {
             roots: Roots::Only(root.as_bytes().to_vec()),
             concurrency: 4,
             idle_timeout: Duration::from_secs(10),
-            longest_wait: Duration::from_secs(60),
+            longest_wait: self.longest_wait,
             ..HttpOptions::default()
         };
         let driver = HttpDriver::new(options).expect("options that fit");
