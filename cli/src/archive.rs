@@ -30,6 +30,17 @@ pub(crate) struct StoredObject {
     pub(crate) path: String,
 }
 
+/// What [`Archive::keep`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// It was not there.
+    New,
+    /// The same bytes were there.
+    Same,
+    /// Other bytes were there, and still are.
+    Other,
+}
+
 impl Archive {
     /// Nothing is written before the first object is stored.
     pub(crate) fn new(root: &Path) -> Self {
@@ -38,13 +49,27 @@ impl Archive {
 
     /// Stores an object, and says where: the path from the root.
     pub(crate) fn store(&self, instance: &Instance) -> Result<PathBuf, Failure> {
-        let uid = instance.sop_instance_uid();
-        let place: PathBuf =
-            [instance.study_instance_uid(), instance.series_instance_uid(), &format!("{uid}.dcm")].iter().collect();
-        let path = self.root.join(&place);
-        let stored = store_new(&path, instance.bytes());
-        stored.map_err(|error| Failure::unwritable("the archive", &error))?;
+        let uids = [instance.study_instance_uid(), instance.series_instance_uid(), instance.sop_instance_uid()];
+        let place = place(uids).map_err(|error| Failure::unwritable("the archive", &error))?;
+        store_new(&self.root.join(&place), instance.bytes())
+            .map_err(|error| Failure::unwritable("the archive", &error))?;
         Ok(place)
+    }
+
+    /// Stores an object that may be there already: of this study and series, with this SOPInstanceUID.
+    pub(crate) fn keep(&self, uids: [&str; 3], object: &[u8]) -> io::Result<Kept> {
+        let place = place(uids)?;
+        match store_new(&self.root.join(&place), object) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            other => return other.map(|()| Kept::New),
+        }
+        let path = self.root.join(place);
+        if fs::read(&path)? != object {
+            return Ok(Kept::Other);
+        }
+        // Whoever wrote it may have died before its name was on the disk.
+        sync_folder(path.parent().unwrap_or(&self.root))?;
+        Ok(Kept::Same)
     }
 
     /// Stores the picture that the contact sheet shows of an object.
@@ -120,6 +145,13 @@ pub(crate) fn store_new(path: &Path, content: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist_noclobber(path)?;
     sync_folder(folder)
+}
+
+/// Where an object lies, from the root. What is no UID names no folder.
+fn place(uids: [&str; 3]) -> io::Result<PathBuf> {
+    let [study, series, instance] = uids;
+    let valid = uids.iter().all(|uid| is_uid(uid) && uid.starts_with(|c: char| c.is_ascii_digit()));
+    valid.then(|| [study, series, &format!("{instance}.dcm")].iter().collect()).ok_or(ErrorKind::InvalidInput.into())
 }
 
 /// Folders named by a UID.
@@ -213,6 +245,21 @@ fn jpeg(preview: &Preview) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_object_is_kept_once_and_another_never_takes_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Archive::new(&folder.path().join("archive"));
+        let keep = |object: &[u8]| archive.keep(["2.25.1", "2.25.2", "2.25.3"], object).unwrap();
+        assert_eq!(
+            [keep(b"one"), keep(b"one"), keep(b"two"), keep(b"one")],
+            [Kept::New, Kept::Same, Kept::Other, Kept::Same]
+        );
+        for wrong in ["", ".", "..", "../x", "2.25.1/..", "/2.25", "2.25.a"] {
+            assert!(archive.keep(["2.25.1", wrong, "2.25.3"], b"one").is_err(), "{wrong}");
+        }
+        assert_eq!(archive.objects().unwrap().len(), 1);
+    }
 
     #[test]
     fn thumbnails_are_small_whatever_the_preview() {

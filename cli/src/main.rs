@@ -11,6 +11,7 @@ mod contact_sheet;
 mod custody;
 mod failure;
 mod file_keystore;
+mod gateway;
 mod input;
 mod inspect;
 mod keys;
@@ -74,6 +75,8 @@ enum Command {
     Unseal(unseal::UnsealArgs),
     /// Make keys and certificates to test with
     Keys(keys::KeysArgs),
+    /// Receive sealed items, and store what is in them: the hospital's side
+    Gateway(Box<gateway::GatewayArgs>),
     /// List the body sites
     Sites(sites::SitesArgs),
     /// Write a made photo to try the command with, full of what phones hide in theirs
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Command::Audit(args) => args.run(&mut console),
         Command::Unseal(args) => args.run(&mut console),
         Command::Keys(args) => args.run(&mut console),
+        Command::Gateway(args) => args.run(&mut console),
         Command::Sites(args) => args.run(&mut console),
         Command::Sample(args) => args.run(&mut console),
     };

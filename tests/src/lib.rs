@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod authority;
+pub mod cutting_proxy;
 pub mod desktop;
 pub mod dicomweb;
 pub mod exif;
@@ -14,6 +15,7 @@ pub mod jpeg;
 pub mod leaks;
 pub mod oracle;
 pub mod orthanc;
+pub mod phone;
 pub mod png;
 pub mod programs;
 pub mod random;

@@ -27,7 +27,6 @@ use crate::seal::{Institution, Keystore};
 
 /// Mistakes that the tests must find: the first four are planted in the storage (the call is left out, or does the wrong thing), the others in
 /// the uploader.
-#[expect(dead_code, reason = "the uploader's tests plant the last four")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PlantedBug {
     /// Files are never synced.

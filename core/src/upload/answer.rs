@@ -198,6 +198,7 @@ impl Answer<'_> {
             (false, "too-large") => not(Reason::TooLarge),
             (false, "not-dicom") => not(Reason::NotReadable),
             (false, "untrusted-signer") => not(Reason::UntrustedSigner),
+            (false, "conflict") => not(Reason::Conflict),
             (false, "archive-refused") => not(Reason::Refused),
             (false, "unauthorized") => Stored::Refused(Refused::Unauthorized),
             (false, "busy") => Stored::Refused(self.busy()),

@@ -68,7 +68,9 @@ impl Destination {
         self.confirm
     }
 
-    pub(super) fn quarantined_for(&self) -> Duration {
+    /// See [`Destination::quarantine`].
+    #[must_use]
+    pub fn quarantined_for(&self) -> Duration {
         self.quarantine
     }
 }

@@ -8,7 +8,7 @@ use super::destination::Policy;
 use super::objects::Identity;
 use super::task::{AccessToken, Body, Header, Step, UploadId, UploadRequest, Url};
 use super::uploader::{Held, Lookup, NO_RANDOMNESS, Phase, Progress, Setback, Uploader, setback};
-use super::{multipart, sha256};
+use super::{base64, multipart, sha256};
 use crate::outbox::State;
 
 /// Most bytes of an answer that is data sets.
@@ -132,18 +132,4 @@ fn commitment_request(of: &Identity) -> String {
     let value = |uid: &str| serde_json::json!({"vr": "UI", "Value": [uid]});
     let item = serde_json::json!({"00081150": value(&of.sop_class_uid), "00081155": value(&of.sop_instance_uid)});
     serde_json::json!({"00081199": {"vr": "SQ", "Value": [item]}}).to_string()
-}
-
-/// RFC 4648 4.
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().enumerate().fold(0u32, |bits, (at, byte)| bits | u32::from(*byte) << (16 - 8 * at));
-        let character = |at: usize| {
-            if at <= chunk.len() { char::from(ALPHABET[(bits >> (18 - 6 * at)) as usize & 63]) } else { '=' }
-        };
-        text.extend((0..4).map(character));
-    }
-    text
 }

@@ -109,9 +109,12 @@ impl Header {
     }
 }
 
-/// A bearer token (RFC 6750). It cannot be printed and is wiped from memory.
+/// A bearer token (RFC 6750), or a name and a password. It cannot be printed and is wiped from memory.
 #[derive(Clone)]
-pub struct AccessToken(Zeroizing<String>);
+pub struct AccessToken {
+    scheme: &'static str,
+    credentials: Zeroizing<String>,
+}
 
 impl AccessToken {
     /// As the identity provider gave it.
@@ -121,15 +124,26 @@ impl AccessToken {
     pub fn new(token: impl Into<String>) -> Result<Self, UploadError> {
         let token = Zeroizing::new(token.into());
         let valid = (1..=16 << 10).contains(&token.len()) && token.bytes().all(|c| c.is_ascii_graphic());
-        valid.then_some(Self(token)).ok_or(UploadError::Token)
+        valid.then_some(Self { scheme: "Bearer", credentials: token }).ok_or(UploadError::Token)
+    }
+
+    /// A name and a password (RFC 7617), for an archive inside the institution that knows no tokens.
+    ///
+    /// # Errors
+    /// [`UploadError::Token`] when the name holds a colon, one of them a control character, or both are longer than 16 KiB.
+    pub fn basic(user: &str, password: &str) -> Result<Self, UploadError> {
+        let both = Zeroizing::new(format!("{user}:{password}"));
+        let valid = both.len() <= 16 << 10 && !user.contains(':') && !both.chars().any(char::is_control);
+        let credentials = Zeroizing::new(super::base64(both.as_bytes()));
+        valid.then_some(Self { scheme: "Basic", credentials }).ok_or(UploadError::Token)
     }
 
     pub(super) fn header(&self) -> Header {
-        Header::new("authorization", format!("Bearer {}", self.0.as_str()))
+        Header::new("authorization", format!("{} {}", self.scheme, self.credentials.as_str()))
     }
 
     pub(super) fn digest(&self) -> [u8; 32] {
-        super::sha256(self.0.as_bytes())
+        super::sha256(self.credentials.as_bytes())
     }
 }
 

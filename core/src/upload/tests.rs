@@ -299,6 +299,6 @@ fn requests_are_what_the_standard_asks_for() {
 #[test]
 fn base64_is_that_of_rfc_4648() {
     for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
-        assert_eq!(request::base64(bytes.as_bytes()), text);
+        assert_eq!(super::base64(bytes.as_bytes()), text);
     }
 }

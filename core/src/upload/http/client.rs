@@ -63,7 +63,7 @@ impl Client {
     }
 
     /// Sends and reads the answer. `on_progress` hears how many bytes of the body have been handed over.
-    pub(super) async fn send(&self, request: &UploadRequest, on_progress: &dyn Fn(u64)) -> UploadResult {
+    pub(super) async fn send(&self, request: &UploadRequest, on_progress: &(dyn Fn(u64) + Sync)) -> UploadResult {
         let Ok(url) = Url::parse(request.url.expose()) else { return UploadResult::NotSent(NotSent::Name) };
         let sent = Arc::new(Sent::default());
         let result = self.exchange(request, url.clone(), &sent, on_progress).await;
@@ -81,7 +81,7 @@ impl Client {
         request: &UploadRequest,
         url: Url,
         sent: &Arc<Sent>,
-        on_progress: &dyn Fn(u64),
+        on_progress: &(dyn Fn(u64) + Sync),
     ) -> UploadResult {
         let Ok(outgoing) = self.outgoing(request, url, sent) else {
             return UploadResult::NotSent(NotSent::Unreachable);
@@ -164,7 +164,7 @@ impl Sent {
     }
 
     /// Ends when nothing has moved for `idle`, or up to twice as long.
-    async fn stops(&self, idle: Duration, on_progress: &dyn Fn(u64)) {
+    async fn stops(&self, idle: Duration, on_progress: &(dyn Fn(u64) + Sync)) {
         const LOOK: u32 = 8;
         let (mut seen, mut looks) = (0, 0);
         while looks < LOOK {

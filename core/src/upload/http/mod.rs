@@ -132,6 +132,26 @@ impl HttpDriver {
     }
 }
 
+/// Sends requests one by one, for a program with a runtime of its own and many uploaders: a gateway.
+pub struct HttpClient(Client);
+
+impl HttpClient {
+    /// Nothing is connected yet. It belongs to the tokio runtime that it is first used in. Of the options, `concurrency` and `longest_wait`
+    /// do not count.
+    ///
+    /// # Errors
+    /// [`HttpError`], when the roots, certificates or the proxy cannot be used.
+    pub fn new(options: &HttpOptions) -> Result<Self, HttpError> {
+        let tls = Tls::new(&options.roots, options.pins.as_ref(), options.client_certificate.as_ref())?;
+        Client::new(options, &tls).map(Self)
+    }
+
+    /// Sends a request and reads the answer, for [`Uploader::finish_upload`].
+    pub async fn send(&self, request: &UploadRequest) -> UploadResult {
+        self.0.send(request, &|_| {}).await
+    }
+}
+
 struct Lane<'a> {
     uploader: &'a Uploader,
     tokens: Option<&'a Tokens>,
