@@ -86,7 +86,7 @@ fn main() {
         let answer = post.header("digest", digest).body(sealed).send().unwrap();
         assert_eq!(answer.status(), 200);
     };
-    let (width, height) = (2016, 1512);
+    let (width, height) = (4032, 3024);
     let now = chrono::Local::now().fixed_offset();
     let bytes = objects(1, width, height).next().unwrap().1.len();
     println!("{count} photos of {bytes} bytes a way, {PHONES} phones at once");

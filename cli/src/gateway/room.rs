@@ -80,6 +80,6 @@ mod tests {
         let first = turns.of("2.25.1").await;
         assert!(timeout(Duration::from_millis(5), turns.of("2.25.1")).await.is_err());
         drop(first);
-        turns.of("2.25.1").await;
+        drop(turns.of("2.25.1").await);
     }
 }

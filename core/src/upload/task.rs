@@ -289,3 +289,15 @@ pub enum Outcome {
     /// It will not be stored as it is; a person must decide.
     Refused(Reason),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_and_a_password_are_told_as_rfc_7617_has_it() {
+        let login = AccessToken::basic("Aladdin", "open sesame").unwrap();
+        assert_eq!(login.header().expose(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert!(AccessToken::basic("a:b", "c").is_err() && AccessToken::basic("a", "b\r\nc").is_err());
+    }
+}
