@@ -176,7 +176,7 @@ fn holdings(folder: &Path) -> BTreeMap<String, String> {
 #[test]
 fn every_answer_is_told_apart_and_tells_nothing_else() {
     let hospital = Hospital::new();
-    let gateway = hospital.start(&["--largest", "1"]);
+    let gateway = hospital.start(&["--largest", "1", "--audit", "audit-log"]);
     let (uid, object) = objects(1, 64, 48).next().unwrap();
     let item = sealed(&object, hospital.institution());
     let mut texts = Vec::new();
@@ -232,6 +232,18 @@ fn every_answer_is_told_apart_and_tells_nothing_else() {
     assert_eq!(code, 0);
     assert_eq!(log.lines().filter(|line| line.contains("\"event\":\"item\"")).count(), answers);
     texts.push(log);
+
+    // A record for each, one more for the six that were opened, and one for the start; the chain is sound.
+    let audit = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_moulage"));
+        let ran = command.current_dir(hospital.folder.path()).arg("audit").args(args).output().unwrap();
+        assert!(ran.status.success());
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    let records = audit(&["verify", "--outbox", "audit-log"]);
+    assert_eq!(records, format!("log 1: sound, {} records\n", answers + 6 + 1));
+    texts.push(audit(&["export", "--outbox", "audit-log", "--form", "dicom"]));
+    assert_eq!(texts.last().unwrap().lines().count(), answers + 6 + 1);
     let names = IDENTITY.iter().map(|value| (*value).to_owned());
     let secrets = [uid, TOKEN.into(), "JFIF".into(), "DICM".into(), "another-token".into(), "installation".into()];
     for canary in names.chain(secrets) {

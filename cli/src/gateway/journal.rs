@@ -1,4 +1,5 @@
 //! One line of JSON for each item that was answered: what a log may keep. No UID, no patient, no token, no address.
+//! And, where one is asked for, a chain of audit records.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -6,6 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
+use moulage::audit::Event;
+use moulage::capture::AuditLog;
+use moulage::outbox::ItemId;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
@@ -23,11 +27,15 @@ pub(super) struct Handled<'a> {
 
 pub(super) struct Journal {
     metrics: Arc<Metrics>,
+    audit: Option<AuditLog>,
 }
 
 impl Journal {
-    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics }
+    pub(super) fn new(metrics: Arc<Metrics>, audit: Option<AuditLog>) -> Self {
+        if let Some(audit) = &audit {
+            audit.record(Event::Started, None, "gateway");
+        }
+        Self { metrics, audit }
     }
 
     /// Every request with an item comes by here, once, before it is answered.
@@ -40,6 +48,10 @@ impl Journal {
             "size": handled.bytes.map(bucket),
             "ms": u64::try_from(handled.duration.as_millis()).unwrap_or(u64::MAX),
         }));
+        if let Some(audit) = &self.audit {
+            // It is made durable: other requests go on meanwhile.
+            tokio::task::block_in_place(|| record(audit, handled));
+        }
     }
 
     /// Where the gateway can be reached: with port 0 the system chose one.
@@ -51,6 +63,26 @@ impl Journal {
     pub(super) fn event(&self, event: &str) {
         write_line(json!({ "event": event }));
     }
+}
+
+/// An item is known by the first half of its digest.
+fn record(audit: &AuditLog, handled: &Handled<'_>) {
+    let item = handled.item.and_then(|digest| ItemId::parse(digest.get(..32)?));
+    let code = handled.answer.code();
+    let unsealed = matches!(
+        handled.answer,
+        Answer::Stored | Answer::NotDicom | Answer::Conflict | Answer::ArchiveRefused | Answer::ArchiveUnavailable
+    );
+    if unsealed {
+        audit.record(Event::Unsealed, item.as_ref(), "");
+    }
+    let event = match handled.answer {
+        Answer::Stored => Event::Stored,
+        Answer::Unauthorized => Event::AuthenticationFailed,
+        Answer::Busy | Answer::Incomplete | Answer::Internal | Answer::ArchiveUnavailable => Event::Noted,
+        _ => Event::Refused,
+    };
+    audit.record(event, item.as_ref(), code);
 }
 
 fn write_line(mut line: Value) {

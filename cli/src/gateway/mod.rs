@@ -25,6 +25,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
+use moulage::capture::AuditLog;
+use moulage::clock::SystemRandomness;
+use moulage::error::OutboxError;
+use moulage::outbox::FileStorage;
 use moulage::seal::{InstitutionKey, LARGEST_SEALED, TrustedSigners, Unsealer};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -33,8 +37,10 @@ use rustls::{RootCertStore, ServerConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::clock::LocalClock;
 use crate::console::Console;
 use crate::failure::{Exit, Failure};
+use crate::file_keystore::FileKeystore;
 use access::Tokens;
 use archive::{Archive, ArchiveArgs};
 use journal::Journal;
@@ -65,6 +71,9 @@ pub(crate) struct GatewayArgs {
     trusted_signers: Option<PathBuf>,
     #[command(flatten)]
     archive: ArchiveArgs,
+    /// Folder for a chain of audit records; `moulage audit --outbox` reads it. Its key lies beside it, as an outbox's does
+    #[arg(long, value_name = "FOLDER")]
+    audit: Option<PathBuf>,
     /// Where health and Prometheus metrics are asked for, in plain http
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
@@ -117,7 +126,7 @@ impl GatewayArgs {
             turns: Turns::new(),
             receive_within: Duration::from_secs(self.receive_within),
             stopping: AtomicBool::new(false),
-            journal: Journal::new(Arc::clone(&metrics)),
+            journal: Journal::new(Arc::clone(&metrics), self.audit.as_deref().map(audit_log).transpose()?),
             metrics: Arc::clone(&metrics),
         });
         let tls =
@@ -169,6 +178,12 @@ async fn asked_to_stop() {
 
 fn not_listening() -> Failure {
     Failure::new(Exit::Trouble, "gateway-listen", "the address cannot be listened on")
+}
+
+fn audit_log(folder: &Path) -> Result<AuditLog, Failure> {
+    let storage = FileStorage::new(folder).map_err(OutboxError::from)?;
+    let keystore = FileKeystore::open(&FileKeystore::beside(folder))?;
+    Ok(AuditLog::on(Arc::new(storage), Some(Arc::new(keystore)), Arc::new(LocalClock), Arc::new(SystemRandomness)))
 }
 
 fn institution_key(path: &Path) -> Result<Box<dyn Unsealer>, Failure> {

@@ -50,14 +50,19 @@ struct Waiting {
 
 impl AuditLog {
     pub(super) fn new(parts: &Parts) -> Self {
-        Self {
-            storage: Arc::clone(&parts.storage),
-            keystore: parts.keystore.clone(),
-            clock: Arc::clone(&parts.clock),
-            randomness: Arc::clone(&parts.randomness),
-            waiting: Mutex::default(),
-            writer: Mutex::default(),
-        }
+        let (clock, randomness) = (Arc::clone(&parts.clock), Arc::clone(&parts.randomness));
+        Self::on(Arc::clone(&parts.storage), parts.keystore.clone(), clock, randomness)
+    }
+
+    /// A log without an outbox: for a gateway, or whoever else opens items.
+    #[must_use]
+    pub fn on(
+        storage: Arc<dyn Storage>,
+        keystore: Option<Arc<dyn Keystore>>,
+        clock: Arc<dyn Clock>,
+        randomness: Arc<dyn Randomness>,
+    ) -> Self {
+        Self { storage, keystore, clock, randomness, waiting: Mutex::default(), writer: Mutex::default() }
     }
 
     /// Records an event. When the log cannot be written now, the record waits for the next event; of more than 256 that wait, the
