@@ -45,9 +45,9 @@ struct Cli {
 const ENDINGS: &str = "\
 Exit status:
   0  all done: every photo captured, every object clean
-  2  wrong usage, patient, encounter or site: nothing was done
-  3  some photo was refused, or some object is not clean; what could be done was done
-  4  the archive or the output could not be written
+  2  wrong usage, key, patient, encounter or site: nothing was done
+  3  some photo or item was refused, waits still, or some object is not clean; what could be done was done
+  4  the archive, the outbox or the output could not be written
 
 Errors end with a [code] for programs, and hold neither patient data nor names of files: photos and objects are counted
 from 1 in the order they were given. On a terminal their names are shown, too.";
