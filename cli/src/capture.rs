@@ -33,6 +33,9 @@ pub(crate) struct CaptureArgs {
     /// Outbox: objects are sealed, and wait there until an archive has them. Its key store is made beside it on first use
     #[arg(long, value_name = "FOLDER")]
     outbox: Option<PathBuf>,
+    /// Its key store; without it, the one beside it
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    keystore: Option<PathBuf>,
     /// Certificate (PEM or DER) of an institution that can open the items, too; may be given several times
     #[arg(long, value_name = "CERT.pem", conflicts_with = "out")]
     recipient: Vec<PathBuf>,
@@ -84,7 +87,8 @@ impl CaptureArgs {
     fn place(&self) -> Result<Place, Failure> {
         let (patient, encounter, device) = (self.patient.patient()?, self.encounter.encounter()?, self.object.device());
         if let Some(outbox) = &self.outbox {
-            let session = custody::open(outbox, None, &self.recipient)?.session(patient, encounter, device)?;
+            let session = custody::open(outbox, self.keystore.as_deref(), &self.recipient)?
+                .session(patient, encounter, device)?;
             return Ok(Place::Outbox(Box::new(session)));
         }
         let session = Session::begin(patient, encounter, device, Arc::new(LocalClock), Arc::new(SystemRandomness))?;

@@ -23,7 +23,7 @@ fn a_photo_goes_sealed_into_the_outbox_and_the_log_tells_of_it() {
     let item = line["item"].as_str().expect("the item's name");
     assert_eq!(line["outcome"], "captured");
     let sealed = fs::read(place.path("outbox/items").join(format!("{item}.fresh.cms"))).expect("the sealed file");
-    for clear in [&b"DICM"[..], b"CANARY-4711", b"\xFF\xD8\xFF"] {
+    for clear in [&b"DICM"[..], b"CANARY-4711", b"\xFF\xD8\xFF\xDB\0\x43"] {
         assert!(!sealed.windows(clear.len()).any(|bytes| bytes == clear));
     }
     assert!(place.path("outbox.keystore").is_file() && !place.path("archive").exists());
