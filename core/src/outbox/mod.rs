@@ -158,17 +158,16 @@ impl Outbox {
         let recipients = inner.recipients()?;
         let id = ItemId::random(inner.randomness.as_ref()).map_err(|_| SealError::NoRandomness)?;
         let room = inner.reserve(id, object.len() as u64)?;
-        let (bytes, lease) = inner.write(id, object, &recipients)?;
+        let (bytes, lease, opener) = inner.write(id, object, &recipients)?;
         let named = inner.storage.rename(&unfinished_path(id), &item_path(id, false));
         if let Err(e) = named.and_then(|()| inner.storage.sync_folder("items")) {
             return Err(inner.undo(id, lease).map_or_else(|e| e, |()| e.into()));
         }
         let file = Entry { name: None, is_file: true, bytes, age: lease.mark().map_or(u128::MAX, |mark| mark.mark) };
-        let opener = Some(Opener::of(&recipients));
         {
             let mut index = inner.index();
             index.adding.remove(&id);
-            index.items.insert(id, Known { durable: true, opener, ..Known::found(&file, false) });
+            index.items.insert(id, Known { durable: true, opener: Some(opener), ..Known::found(&file, false) });
         }
         drop((room, lease));
         inner.tell(Some(id), Change::Captured { bytes });
@@ -466,21 +465,27 @@ impl Inner {
 
     fn is_sealed_only(&self, known: &Known) -> bool {
         match &known.opener {
-            Some(Opener::Device(id)) => self.key(id).is_err_and(|e| e == OutboxError::Unopenable),
+            Some(Opener::Device { id, .. }) => self.key(id).is_err_and(|e| e == OutboxError::Unopenable),
             Some(Opener::Institutions) => true,
             None => false,
         }
     }
 
     /// Seals, and writes durably under the name of what is not finished. What is left after an error is no item.
-    fn write(&self, id: ItemId, object: &[u8], recipients: &Recipients) -> Result<(u64, Box<dyn Lease>), OutboxError> {
+    fn write(
+        &self,
+        id: ItemId,
+        object: &[u8],
+        recipients: &Recipients,
+    ) -> Result<(u64, Box<dyn Lease>, Opener), OutboxError> {
         let path = unfinished_path(id);
         let written = {
             let _one_at_a_time = self.sealing.lock().unwrap_or_else(PoisonError::into_inner);
             let sealed = seal::seal(object, recipients, self.clock.now(), self.randomness.as_ref())?;
-            self.storage.create(&path, &sealed).map(|lease| (sealed.len() as u64, lease))
+            let opener = Opener::of(seal::inspect(&sealed)?);
+            self.storage.create(&path, &sealed).map(|lease| (sealed.len() as u64, lease, opener))
         };
-        let durable = written.and_then(|(bytes, lease)| lease.sync().map(|()| (bytes, lease)));
+        let durable = written.and_then(|(bytes, lease, opener)| lease.sync().map(|()| (bytes, lease, opener)));
         durable.map_err(|e| {
             // If it stays, the next start sweeps it.
             let _ = self.storage.remove(&path);
@@ -550,7 +555,7 @@ impl Inner {
         };
         let reason = match sealed {
             Ok(head) => {
-                known.opener = Some(head.device.map_or(Opener::Institutions, Opener::Device));
+                known.opener = Some(Opener::of(head));
                 return None;
             }
             Err(SealError::UnknownVersion) => Reason::UnknownVersion,

@@ -23,7 +23,7 @@ use super::storage::{Entry, Lease, Mark, Storage};
 use super::{Outbox, OutboxObserver, Parts};
 use crate::clock::{Clock, Randomness, RandomnessUnavailable};
 use crate::error::{KeystoreError, OutboxError, StorageError};
-use crate::seal::{Institution, Keystore};
+use crate::seal::{self, DeviceKey, Institution, Keystore};
 
 /// Mistakes that the tests must find: the first four are planted in the storage (the call is left out, or does the wrong thing), the others in
 /// the uploader.
@@ -617,6 +617,21 @@ impl World {
             institutions: Vec::new(),
             observer: None,
         }
+    }
+
+    /// One whose certificate is valid.
+    pub(crate) fn institution() -> Institution {
+        Institution::from_certificate(include_bytes!("../seal/golden/p256.crt")).unwrap()
+    }
+
+    /// What an institution that this was sealed to would find in it; `None`: it was sealed to none, or is damaged. The simulation opens it with the device's
+    /// key.
+    pub(crate) fn open_as_institution(&self, machine: &Machine, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let head = seal::inspect(sealed).ok()?;
+        let path = format!("keys/{}", head.device?);
+        let (_, file) = machine.files().into_iter().find(|(of, _)| *of == path)?;
+        let key = DeviceKey::reopen(file.get(8..)?, self.keystore.as_ref()?.as_ref()).ok()?;
+        seal::open(sealed, &key).ok().filter(|_| head.institutions > 0)
     }
 
     /// A new process on the machine opens the outbox.

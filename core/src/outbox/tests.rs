@@ -638,15 +638,11 @@ fn i12_every_single_bit_of_an_item_that_flips_is_found_and_no_later_version_is_t
     assert_eq!(reasons.into_iter().collect::<Vec<_>>(), [Reason::Damaged, Reason::UnknownVersion]);
 }
 
-fn institution() -> Institution {
-    Institution::from_certificate(include_bytes!("../seal/golden/p256.crt")).unwrap()
-}
-
 #[test]
 fn a_key_that_is_locked_or_lost_at_any_step_loses_nothing() {
     for trouble in [KeystoreError::Locked, KeystoreError::Invalidated, KeystoreError::Unavailable] {
         let alone = World::new(15);
-        let both = World { institutions: vec![institution()], ..World::new(16) };
+        let both = World { institutions: vec![World::institution()], ..World::new(16) };
         let keystore = |world: &World| Arc::clone(world.keystore.as_ref().unwrap());
         for world in [&alone, &both] {
             let machine = Machine::new(None);
