@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Randomness};
 use crate::error::{OutboxError, SealError, StorageError};
-use crate::seal::{self, DeviceKey, DeviceKeyId, Institution, Keystore, Recipients, Signer};
+use crate::seal::{self, DeviceKey, DeviceKeyId, Institution, Keystore, Recipients, SealedHead, Signer};
 
 pub use claim::Claim;
 pub use event::{Change, OutboxEvent, OutboxObserver};
@@ -48,6 +48,9 @@ const AFTER_FAILURE: Duration = Duration::from_secs(60);
 const LENT_FOR: Duration = Duration::from_secs(24 * 3600);
 /// What sealing adds to an object, with room to spare for several recipients and a signer's chain of certificates.
 const SEALING_ADDS: u64 = 256 * 1024;
+
+/// So much of a file tells who can open it.
+const START: u64 = 32 * 1024;
 
 /// More than any item's file holds.
 const LARGEST_FILE: u64 = seal::LARGEST_SEALED as u64;
@@ -524,6 +527,15 @@ impl Inner {
         self.storage.read(&item_path(id, offered), LARGEST_FILE)
     }
 
+    /// What a file says of itself, as far as its start can tell. When that is not as it should be, the whole file is asked what is wrong.
+    fn head(&self, id: ItemId, offered: bool) -> Result<Result<SealedHead, SealError>, StorageError> {
+        let (start, length) = self.storage.read_start(&item_path(id, offered), START)?;
+        match seal::inspect_start(&start, length) {
+            Err(_) if start.len() as u64 != length => Ok(seal::inspect(&self.read(id, offered)?)),
+            said => Ok(said),
+        }
+    }
+
     /// Looks at the start of every item that was not looked at yet; what is damaged or unknown becomes poison.
     fn inspect_all(&self) {
         let unseen: Vec<(ItemId, Known)> = {
@@ -547,8 +559,8 @@ impl Inner {
 
     /// Finds out who can open the item, or why nobody can.
     fn inspect(&self, id: ItemId, known: &mut Known) -> Option<Reason> {
-        let sealed = match self.read(id, known.offered) {
-            Ok(sealed) => seal::inspect(&sealed),
+        let sealed = match self.head(id, known.offered) {
+            Ok(head) => head,
             Err(StorageError::TooLarge) => Err(SealError::Damaged),
             // Another look, later.
             Err(_) => return None,

@@ -118,6 +118,7 @@ struct Disk {
     /// The next number of a file, a mark, a lease or a process.
     next: u64,
     calls: u64,
+    bytes_read: u64,
     crash_at: Option<u64>,
     faults: Option<(u64, Fault)>,
     down: bool,
@@ -180,6 +181,11 @@ impl Machine {
     /// Calls so far.
     pub(crate) fn calls(&self) -> u64 {
         self.disk().calls
+    }
+
+    /// Bytes of files that were read so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.disk().bytes_read
     }
 
     /// Changes of names that are not durable.
@@ -454,7 +460,20 @@ impl Storage for SimulatedStorage {
                 return Err(StorageError::TooLarge);
             }
             let record = if self.bug == Some(PlantedBug::TornAppend) { RECORD } else { &[] };
-            Ok(bytes.strip_suffix(record).unwrap_or(bytes).to_vec())
+            let bytes = bytes.strip_suffix(record).unwrap_or(bytes).to_vec();
+            disk.bytes_read += bytes.len() as u64;
+            Ok(bytes)
+        })
+    }
+
+    fn read_start(&self, path: &str, most: u64) -> Result<(Vec<u8>, u64), StorageError> {
+        self.call(|disk| {
+            let bytes = &disk.files[&disk.file(path)?].bytes;
+            let record = if self.bug == Some(PlantedBug::TornAppend) { RECORD } else { &[] };
+            let bytes = bytes.strip_suffix(record).unwrap_or(bytes);
+            let (start, length) = (bytes[..bytes.len().min(most as usize)].to_vec(), bytes.len() as u64);
+            disk.bytes_read += start.len() as u64;
+            Ok((start, length))
         })
     }
 
