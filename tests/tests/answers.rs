@@ -9,12 +9,14 @@ use chrono::{DateTime, FixedOffset};
 use moulage::clock::{Clock, SystemRandomness};
 use moulage::error::{KeystoreError, UploadError};
 use moulage::outbox::{Change, FileStorage, Limits, Outbox, OutboxEvent, OutboxObserver, Parts, State};
-use moulage::seal::Keystore;
+use moulage::seal::{Institution, Keystore};
 use moulage::upload::{
     AccessToken, Confirm, Destination, NotSent, Policy, Step, UploadRequest, UploadResult, UploadTask, Uploader,
 };
 use moulage_tests::answers::{Answer, LineObjects, Scenario, first_object, scenarios};
 use zeroize::Zeroizing;
+
+const CERTIFICATE: &[u8] = include_bytes!("../../core/src/seal/golden/p256.crt");
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Variant {
@@ -60,7 +62,7 @@ impl<'a> Host<'a> {
         let parts = Parts {
             storage: Arc::new(FileStorage::new(self.folder.path()).unwrap()),
             keystore: Some(Arc::new(OpenKeystore)),
-            institutions: Vec::new(),
+            institutions: vec![Institution::from_certificate(CERTIFICATE).unwrap()],
             signer: None,
             clock: self.clock.clone(),
             randomness: Arc::new(SystemRandomness),
@@ -203,7 +205,7 @@ impl HandClock {
 
 impl Clock for HandClock {
     fn now(&self) -> DateTime<FixedOffset> {
-        DateTime::from_timestamp(1_790_000_000, 0).unwrap().fixed_offset() + self.elapsed()
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap().fixed_offset() + self.elapsed()
     }
 
     fn elapsed(&self) -> Duration {

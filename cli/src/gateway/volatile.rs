@@ -107,6 +107,12 @@ impl Storage for Memory {
         if file.bytes.len() as u64 > limit { Err(StorageError::TooLarge) } else { Ok(file.bytes.clone()) }
     }
 
+    fn read_start(&self, path: &str, most: u64) -> Result<(Vec<u8>, u64), StorageError> {
+        let bytes = &self.file(path)?.bytes;
+        let start = usize::try_from(most).ok().and_then(|most| bytes.get(..most)).unwrap_or(bytes);
+        Ok((start.to_vec(), bytes.len() as u64))
+    }
+
     fn create(&self, path: &str, bytes: &[u8]) -> Result<Box<dyn Lease>, StorageError> {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let (leased, marks) = (AtomicBool::new(true), AtomicU64::new(0));

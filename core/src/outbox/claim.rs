@@ -11,8 +11,8 @@ use super::index::{Known, Opener, Sent, item_path, lent_path, unfinished_path};
 use super::item::{Block, Confirmation, ItemId, State};
 use super::storage::Lease;
 use super::{AFTER_FAILURE, Inner, LOOK_AGAIN};
-use crate::error::{OutboxError, StorageError};
-use crate::seal;
+use crate::error::{KeystoreError, OutboxError, SealError, StorageError};
+use crate::seal::{self, Recipients};
 
 /// The sole right to an item, in this process and all others. Dropping it gives the item back as it is; so does the death of the process.
 pub struct Claim {
@@ -77,7 +77,7 @@ impl Claim {
     /// cannot be had now, or the file was altered; [`OutboxError::Storage`].
     pub fn object(&self) -> Result<Zeroizing<Vec<u8>>, OutboxError> {
         let sealed = self.sealed()?;
-        let Some(Opener::Device(id)) = &self.known.opener else { return Err(OutboxError::Unopenable) };
+        let Some(Opener::Device { id, .. }) = &self.known.opener else { return Err(OutboxError::Unopenable) };
         let key = self.outbox.key(id)?;
         Ok(seal::open(&sealed, &key)?)
     }
@@ -128,23 +128,54 @@ impl Claim {
     /// # Errors
     /// Those of [`super::Outbox::add`], the limits aside. After [`OutboxError::Storage`] either of the two may be there.
     pub fn replace(&mut self, object: &[u8]) -> Result<(), OutboxError> {
+        self.put(object, &self.outbox.recipients()?)?;
+        (self.known.sent, self.before) = (Sent::Never, None);
+        self.stand(State::Fresh);
+        Ok(())
+    }
+
+    /// Seals an item that no institution can open anew, to those whose certificate is valid now. The object stays the same to the byte, and so
+    /// does what is known of its sending. Nothing is done to an item that an institution can open. Needs room for the item once more.
+    ///
+    /// # Errors
+    /// [`OutboxError::Unopenable`] when the device's key for it is lost; [`OutboxError::Seal`] when that key cannot be had now, no institution's
+    /// certificate is valid, or the file was altered; [`OutboxError::Storage`]: either of the two may be there.
+    pub fn seal_to_institutions(&mut self) -> Result<(), OutboxError> {
+        let Some(Opener::Device { id, alone: true }) = self.known.opener else { return Ok(()) };
+        let key = self.outbox.key(&id)?;
+        let (institutions, signer) = (self.outbox.institutions.clone(), self.outbox.signer.clone());
+        let recipients = Recipients { device: None, institutions, signer };
+        recipients.check(self.outbox.clock.now())?;
+        let object = seal::open(&self.sealed()?, &key)?;
+        self.put(&object, &Recipients { device: Some(key), ..recipients }).map_err(|e| match e {
+            // The signer's, not the item's: that one was opened.
+            OutboxError::Seal(SealError::SignatureInvalid) => SealError::Keystore(KeystoreError::Unavailable).into(),
+            e => e,
+        })?;
+        match self.known.opener {
+            // A certificate's time ended meanwhile.
+            Some(Opener::Device { alone: true, .. }) => Err(SealError::CertificateExpired.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts this object, sealed, in the item's place.
+    fn put(&mut self, object: &[u8], recipients: &Recipients) -> Result<(), OutboxError> {
         let (outbox, id) = (&self.outbox, self.id);
-        let recipients = outbox.recipients()?;
-        let (bytes, lease) = outbox.write(id, object, &recipients)?;
+        let (bytes, lease, opener) = outbox.write(id, object, recipients)?;
         // An item keeps its name: what replaces an item that was offered is asked for, too, after a restart.
         let named = outbox.storage.rename(&unfinished_path(id), &item_path(id, self.known.offered));
         let named = named.and_then(|()| outbox.storage.sync_folder("items"));
         self.known.durable = named.is_ok();
         if let Err(e) = named {
+            self.known.opener = None;
             let _ = outbox.storage.remove(&unfinished_path(id));
             return Err(e.into());
         }
         self.lease = lease;
         self.known.mark = self.lease.mark().ok();
-        self.known.opener = Some(Opener::of(&recipients));
-        (self.known.bytes, self.known.sent, self.before) = (bytes, Sent::Never, None);
+        (self.known.bytes, self.known.opener) = (bytes, Some(opener));
         outbox.tell(Some(id), Change::Replaced);
-        self.stand(State::Fresh);
         Ok(())
     }
 

@@ -70,6 +70,14 @@ impl Storage for FileStorage {
         Ok(bytes)
     }
 
+    fn read_start(&self, path: &str, most: u64) -> Result<(Vec<u8>, u64), StorageError> {
+        let file = File::open(self.path(path)).map_err(cause)?;
+        let length = file.metadata().map_err(cause)?.len();
+        let mut bytes = Vec::new();
+        file.take(length.min(most)).read_to_end(&mut bytes).map_err(cause)?;
+        Ok((bytes, length))
+    }
+
     fn create(&self, path: &str, bytes: &[u8]) -> Result<Box<dyn Lease>, StorageError> {
         // Between its birth and its lock another process's sweep may take the file for a dead one's; then there is nothing in it yet.
         for _ in 0..8 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::item::{ItemId, State};
 use super::storage::{Entry as File, Lease, Mark};
-use crate::seal::{DeviceKeyId, Recipients};
+use crate::seal::{DeviceKeyId, SealedHead};
 
 /// The name of an item that no archive was ever offered.
 const FRESH: &str = ".fresh.cms";
@@ -45,15 +45,15 @@ pub(super) enum Sent {
 /// Who can open an item.
 #[derive(Clone)]
 pub(super) enum Opener {
-    /// The device, with this key, and the institutions that it was sealed to.
-    Device(DeviceKeyId),
+    /// The device, with this key, and the institutions that it was sealed to; `alone`: there are none.
+    Device { id: DeviceKeyId, alone: bool },
     /// The institutions alone.
     Institutions,
 }
 
 impl Opener {
-    pub(super) fn of(recipients: &Recipients) -> Self {
-        recipients.device.as_ref().map_or(Self::Institutions, |key| Self::Device(*key.id()))
+    pub(super) fn of(head: SealedHead) -> Self {
+        head.device.map_or(Self::Institutions, |id| Self::Device { id, alone: head.institutions == 0 })
     }
 }
 

@@ -112,7 +112,7 @@ pub enum Block {
     Tls,
     /// The device's storage.
     Disk,
-    /// The device's key is locked or cannot be reached.
+    /// The device's key is locked or cannot be reached, or no institution's certificate is valid.
     Key,
     /// The archive cannot be reached under its name, or is not what it should be.
     Host,

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Randomness};
 use crate::error::{OutboxError, SealError, StorageError};
-use crate::seal::{self, DeviceKey, DeviceKeyId, Institution, Keystore, Recipients, Signer};
+use crate::seal::{self, DeviceKey, DeviceKeyId, Institution, Keystore, Recipients, SealedHead, Signer};
 
 pub use claim::Claim;
 pub use event::{Change, OutboxEvent, OutboxObserver};
@@ -48,6 +48,9 @@ const AFTER_FAILURE: Duration = Duration::from_secs(60);
 const LENT_FOR: Duration = Duration::from_secs(24 * 3600);
 /// What sealing adds to an object, with room to spare for several recipients and a signer's chain of certificates.
 const SEALING_ADDS: u64 = 256 * 1024;
+
+/// So much of a file tells who can open it.
+const START: u64 = 32 * 1024;
 
 /// More than any item's file holds.
 const LARGEST_FILE: u64 = seal::LARGEST_SEALED as u64;
@@ -158,17 +161,16 @@ impl Outbox {
         let recipients = inner.recipients()?;
         let id = ItemId::random(inner.randomness.as_ref()).map_err(|_| SealError::NoRandomness)?;
         let room = inner.reserve(id, object.len() as u64)?;
-        let (bytes, lease) = inner.write(id, object, &recipients)?;
+        let (bytes, lease, opener) = inner.write(id, object, &recipients)?;
         let named = inner.storage.rename(&unfinished_path(id), &item_path(id, false));
         if let Err(e) = named.and_then(|()| inner.storage.sync_folder("items")) {
             return Err(inner.undo(id, lease).map_or_else(|e| e, |()| e.into()));
         }
         let file = Entry { name: None, is_file: true, bytes, age: lease.mark().map_or(u128::MAX, |mark| mark.mark) };
-        let opener = Some(Opener::of(&recipients));
         {
             let mut index = inner.index();
             index.adding.remove(&id);
-            index.items.insert(id, Known { durable: true, opener, ..Known::found(&file, false) });
+            index.items.insert(id, Known { durable: true, opener: Some(opener), ..Known::found(&file, false) });
         }
         drop((room, lease));
         inner.tell(Some(id), Change::Captured { bytes });
@@ -466,21 +468,27 @@ impl Inner {
 
     fn is_sealed_only(&self, known: &Known) -> bool {
         match &known.opener {
-            Some(Opener::Device(id)) => self.key(id).is_err_and(|e| e == OutboxError::Unopenable),
+            Some(Opener::Device { id, .. }) => self.key(id).is_err_and(|e| e == OutboxError::Unopenable),
             Some(Opener::Institutions) => true,
             None => false,
         }
     }
 
     /// Seals, and writes durably under the name of what is not finished. What is left after an error is no item.
-    fn write(&self, id: ItemId, object: &[u8], recipients: &Recipients) -> Result<(u64, Box<dyn Lease>), OutboxError> {
+    fn write(
+        &self,
+        id: ItemId,
+        object: &[u8],
+        recipients: &Recipients,
+    ) -> Result<(u64, Box<dyn Lease>, Opener), OutboxError> {
         let path = unfinished_path(id);
         let written = {
             let _one_at_a_time = self.sealing.lock().unwrap_or_else(PoisonError::into_inner);
             let sealed = seal::seal(object, recipients, self.clock.now(), self.randomness.as_ref())?;
-            self.storage.create(&path, &sealed).map(|lease| (sealed.len() as u64, lease))
+            let opener = Opener::of(seal::inspect(&sealed)?);
+            self.storage.create(&path, &sealed).map(|lease| (sealed.len() as u64, lease, opener))
         };
-        let durable = written.and_then(|(bytes, lease)| lease.sync().map(|()| (bytes, lease)));
+        let durable = written.and_then(|(bytes, lease, opener)| lease.sync().map(|()| (bytes, lease, opener)));
         durable.map_err(|e| {
             // If it stays, the next start sweeps it.
             let _ = self.storage.remove(&path);
@@ -519,6 +527,15 @@ impl Inner {
         self.storage.read(&item_path(id, offered), LARGEST_FILE)
     }
 
+    /// What a file says of itself, as far as its start can tell. When that is not as it should be, the whole file is asked what is wrong.
+    fn head(&self, id: ItemId, offered: bool) -> Result<Result<SealedHead, SealError>, StorageError> {
+        let (start, length) = self.storage.read_start(&item_path(id, offered), START)?;
+        match seal::inspect_start(&start, length) {
+            Err(_) if start.len() as u64 != length => Ok(seal::inspect(&self.read(id, offered)?)),
+            said => Ok(said),
+        }
+    }
+
     /// Looks at the start of every item that was not looked at yet; what is damaged or unknown becomes poison.
     fn inspect_all(&self) {
         let unseen: Vec<(ItemId, Known)> = {
@@ -542,15 +559,15 @@ impl Inner {
 
     /// Finds out who can open the item, or why nobody can.
     fn inspect(&self, id: ItemId, known: &mut Known) -> Option<Reason> {
-        let sealed = match self.read(id, known.offered) {
-            Ok(sealed) => seal::inspect(&sealed),
+        let sealed = match self.head(id, known.offered) {
+            Ok(head) => head,
             Err(StorageError::TooLarge) => Err(SealError::Damaged),
             // Another look, later.
             Err(_) => return None,
         };
         let reason = match sealed {
             Ok(head) => {
-                known.opener = Some(head.device.map_or(Opener::Institutions, Opener::Device));
+                known.opener = Some(Opener::of(head));
                 return None;
             }
             Err(SealError::UnknownVersion) => Reason::UnknownVersion,

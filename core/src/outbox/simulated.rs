@@ -23,7 +23,7 @@ use super::storage::{Entry, Lease, Mark, Storage};
 use super::{Outbox, OutboxObserver, Parts};
 use crate::clock::{Clock, Randomness, RandomnessUnavailable};
 use crate::error::{KeystoreError, OutboxError, StorageError};
-use crate::seal::{Institution, Keystore};
+use crate::seal::{self, DeviceKey, Institution, Keystore};
 
 /// Mistakes that the tests must find: the first four are planted in the storage (the call is left out, or does the wrong thing), the others in
 /// the uploader.
@@ -118,6 +118,7 @@ struct Disk {
     /// The next number of a file, a mark, a lease or a process.
     next: u64,
     calls: u64,
+    bytes_read: u64,
     crash_at: Option<u64>,
     faults: Option<(u64, Fault)>,
     down: bool,
@@ -180,6 +181,11 @@ impl Machine {
     /// Calls so far.
     pub(crate) fn calls(&self) -> u64 {
         self.disk().calls
+    }
+
+    /// Bytes of files that were read so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.disk().bytes_read
     }
 
     /// Changes of names that are not durable.
@@ -454,7 +460,20 @@ impl Storage for SimulatedStorage {
                 return Err(StorageError::TooLarge);
             }
             let record = if self.bug == Some(PlantedBug::TornAppend) { RECORD } else { &[] };
-            Ok(bytes.strip_suffix(record).unwrap_or(bytes).to_vec())
+            let bytes = bytes.strip_suffix(record).unwrap_or(bytes).to_vec();
+            disk.bytes_read += bytes.len() as u64;
+            Ok(bytes)
+        })
+    }
+
+    fn read_start(&self, path: &str, most: u64) -> Result<(Vec<u8>, u64), StorageError> {
+        self.call(|disk| {
+            let bytes = &disk.files[&disk.file(path)?].bytes;
+            let record = if self.bug == Some(PlantedBug::TornAppend) { RECORD } else { &[] };
+            let bytes = bytes.strip_suffix(record).unwrap_or(bytes);
+            let (start, length) = (bytes[..bytes.len().min(most as usize)].to_vec(), bytes.len() as u64);
+            disk.bytes_read += start.len() as u64;
+            Ok((start, length))
         })
     }
 
@@ -617,6 +636,21 @@ impl World {
             institutions: Vec::new(),
             observer: None,
         }
+    }
+
+    /// One whose certificate is valid.
+    pub(crate) fn institution() -> Institution {
+        Institution::from_certificate(include_bytes!("../seal/golden/p256.crt")).unwrap()
+    }
+
+    /// What an institution that this was sealed to would find in it; `None`: it was sealed to none, or is damaged. The simulation opens it with the device's
+    /// key.
+    pub(crate) fn open_as_institution(&self, machine: &Machine, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let head = seal::inspect(sealed).ok()?;
+        let path = format!("keys/{}", head.device?);
+        let (_, file) = machine.files().into_iter().find(|(of, _)| *of == path)?;
+        let key = DeviceKey::reopen(file.get(8..)?, self.keystore.as_ref()?.as_ref()).ok()?;
+        seal::open(sealed, &key).ok().filter(|_| head.institutions > 0)
     }
 
     /// A new process on the machine opens the outbox.

@@ -23,6 +23,12 @@ pub trait Storage: Send + Sync {
     /// [`StorageError::TooLarge`] when it is longer; any other.
     fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, StorageError>;
 
+    /// The first `most` bytes of a file, or all that it has, and its length.
+    ///
+    /// # Errors
+    /// Any [`StorageError`].
+    fn read_start(&self, path: &str, most: u64) -> Result<(Vec<u8>, u64), StorageError>;
+
     /// Makes a new file of these bytes and takes its lease before any other process can.
     ///
     /// # Errors

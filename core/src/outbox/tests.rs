@@ -638,15 +638,11 @@ fn i12_every_single_bit_of_an_item_that_flips_is_found_and_no_later_version_is_t
     assert_eq!(reasons.into_iter().collect::<Vec<_>>(), [Reason::Damaged, Reason::UnknownVersion]);
 }
 
-fn institution() -> Institution {
-    Institution::from_certificate(include_bytes!("../seal/golden/p256.crt")).unwrap()
-}
-
 #[test]
 fn a_key_that_is_locked_or_lost_at_any_step_loses_nothing() {
     for trouble in [KeystoreError::Locked, KeystoreError::Invalidated, KeystoreError::Unavailable] {
         let alone = World::new(15);
-        let both = World { institutions: vec![institution()], ..World::new(16) };
+        let both = World { institutions: vec![World::institution()], ..World::new(16) };
         let keystore = |world: &World| Arc::clone(world.keystore.as_ref().unwrap());
         for world in [&alone, &both] {
             let machine = Machine::new(None);
@@ -714,6 +710,45 @@ fn keys_are_renewed_and_old_ones_stay_while_items_need_them() {
     world.clock.set_ahead(chrono::TimeDelta::days(0));
     world.open(&machine, None).unwrap().ready().unwrap();
     assert!(keys() <= 2);
+}
+
+#[test]
+fn i12_a_start_tells_of_an_item_and_damage_behind_it_is_found_on_opening() {
+    let (machine, world) = (Machine::new(None), World { institutions: vec![World::institution()], ..World::new(19) });
+    let outbox = world.open(&machine, None).unwrap();
+    (0..100).for_each(|n| drop(outbox.add(&vec![n; 200_000]).unwrap().to_string()));
+    let before = machine.bytes_read();
+    let outbox = world.open(&machine, None).unwrap();
+    assert!(outbox.items().unwrap().iter().all(|item| item.state == State::Fresh && !item.sealed_only));
+    let read = machine.bytes_read() - before;
+    assert!(read < 101 * START, "{read} bytes");
+    assert!(read > 50 * START, "nothing was looked at");
+
+    let (path, sealed) = machine.files().into_iter().find(|(path, _)| path.starts_with("items/")).unwrap();
+    let id = ItemId::parse(path.split(['/', '.']).nth(1).unwrap()).unwrap();
+    let look = |changed: &[u8]| {
+        machine.plant(&path, changed);
+        let outbox = world.open(&machine, None).unwrap();
+        let state = outbox.items().unwrap().iter().find(|item| item.id == id).unwrap().state;
+        (state, outbox.claim_item(&id).unwrap().map(|claim| claim.object().err()))
+    };
+    let flipped = |at: usize| {
+        let mut flipped = sealed.clone();
+        flipped[at] ^= 1;
+        flipped
+    };
+    let damaged = OutboxError::Seal(SealError::Damaged);
+    let poison = |reason| (State::Poison(reason), None);
+    assert_eq!(look(&sealed), (State::Fresh, Some(None)));
+    assert_eq!(look(&flipped(sealed.len() / 2)), (State::Fresh, Some(Some(damaged))));
+    // The tag's length, and the last byte of the tag.
+    assert_eq!(look(&flipped(sealed.len() - 17)), (State::Fresh, Some(Some(damaged))));
+    assert_eq!(look(&flipped(sealed.len() - 1)), (State::Fresh, Some(Some(damaged))));
+    // The version of what is inside is said in the start; so is the length of the whole.
+    let version = memchr::memmem::find(&sealed, &[2, 1, 0]).unwrap() + 2;
+    assert_eq!(look(&flipped(version)), poison(Reason::UnknownVersion));
+    assert_eq!(look(&sealed[..sealed.len() - 1]), poison(Reason::Damaged));
+    assert_eq!(look(&[&sealed[..], &[0]].concat()), poison(Reason::Damaged));
 }
 
 /// Calls the outbox from within its own events, as a host may.

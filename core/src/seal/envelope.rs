@@ -51,16 +51,50 @@ pub(super) struct Envelope<'a> {
 
 /// Reads an item: its first byte to its last, in the one form that [`write`] gives it.
 pub(super) fn read(sealed: &[u8]) -> Result<Envelope<'_>, SealError> {
-    if sealed.len() > LARGEST_SEALED {
+    let Start { recipients, nonce, mut encrypted, mut data } = start(sealed, sealed.len())?;
+    let content = encrypted.content(primitive(0))?;
+    encrypted.end()?;
+    absent(data, constructed(1))?;
+    let tag = data.content(OCTET_STRING)?;
+    absent(data, constructed(2))?;
+    data.end()?;
+    if tag.len() != TAG {
+        return Err(SealError::Damaged);
+    }
+    Ok(Envelope { recipients, nonce, content, tag })
+}
+
+/// For whom an item of `length` bytes is, from its start: all that comes before the content.
+pub(super) fn read_recipients(sealed: &[u8], length: usize) -> Result<Vec<Info<'_>>, SealError> {
+    let Start { recipients, mut encrypted, data, .. } = start(sealed, length)?;
+    encrypted.inside(primitive(0))?;
+    encrypted.end()?;
+    let follows = tlv::header(OCTET_STRING, TAG).len() + TAG;
+    if data.length() == follows { Ok(recipients) } else { Err(SealError::Damaged) }
+}
+
+/// What comes before the content.
+struct Start<'a> {
+    recipients: Vec<Info<'a>>,
+    nonce: [u8; 12],
+    /// The content is next in it.
+    encrypted: Reader<'a>,
+    /// What follows the content.
+    data: Reader<'a>,
+}
+
+/// Reads the start of an item of `length` bytes, as far as its content.
+fn start(sealed: &[u8], length: usize) -> Result<Start<'_>, SealError> {
+    if length > LARGEST_SEALED {
         return Err(SealError::TooLarge { maximum: LARGEST_SEALED as u64 });
     }
     if sealed.first().is_some_and(|tag| *tag != SEQUENCE) {
         return Err(SealError::Damaged);
     }
-    if sealed.len() < tlv::extent(sealed)?.1 {
+    if length < tlv::extent(sealed)?.1 {
         return Err(SealError::Truncated);
     }
-    let mut whole = Reader::new(sealed);
+    let mut whole = Reader::start(sealed, length.saturating_sub(sealed.len()));
     let mut info = whole.inside(SEQUENCE)?;
     whole.end()?;
     info.mark(&identifier(&AUTH_ENVELOPED_DATA))?;
@@ -86,17 +120,8 @@ pub(super) fn read(sealed: &[u8]) -> Result<Envelope<'_>, SealError> {
         let same = algorithm.len() == expected.len() && algorithm[..NONCE_AT] == expected[..NONCE_AT];
         return Err(if same { SealError::Damaged } else { SealError::UnknownVersion });
     }
-    let content = encrypted.content(primitive(0))?;
-    encrypted.end()?;
-    absent(data, constructed(1))?;
-    let tag = data.content(OCTET_STRING)?;
-    absent(data, constructed(2))?;
-    data.end()?;
-    if tag.len() != TAG {
-        return Err(SealError::Damaged);
-    }
-    let recipients = Reader::new(recipients.content);
-    Ok(Envelope { recipients: infos(recipients)?, nonce, content, tag })
+    let recipients = infos(Reader::new(recipients.content))?;
+    Ok(Start { recipients, nonce, encrypted, data })
 }
 
 impl Envelope<'_> {

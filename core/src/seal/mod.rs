@@ -130,13 +130,32 @@ pub fn seal(
 /// # Errors
 /// [`SealError::TooLarge`], [`SealError::Truncated`], [`SealError::UnknownVersion`], [`SealError::Damaged`].
 pub fn inspect(sealed: &[u8]) -> Result<SealedHead, SealError> {
-    let envelope = envelope::read(sealed)?;
-    let device = envelope.recipients.iter().find_map(|info| match info {
-        recipient::Info::Device { id, .. } => Some(*id),
-        _ => None,
-    });
-    let institutions = envelope.recipients.len() - usize::from(device.is_some());
-    Ok(SealedHead { version: 1, device, institutions })
+    Ok(SealedHead::of(&envelope::read(sealed)?.recipients))
+}
+
+/// The same from an item's first bytes and the `length` of the whole, in bytes; the first 32 KiB tell unless its recipients are unusually many
+/// or large. Says the same as [`inspect`] of what is as it was sealed. Damage behind the start is found only when the item is opened.
+///
+/// # Errors
+/// Those of [`inspect`]. Another of them may stand for an item that ends in an unknown way; and an item whose recipients do not all fit into
+/// `start` is [`SealError::Damaged`] or [`SealError::Truncated`] here.
+pub fn inspect_start(start: &[u8], length: u64) -> Result<SealedHead, SealError> {
+    let length = usize::try_from(length).map_err(|_| SealError::TooLarge { maximum: LARGEST_SEALED as u64 })?;
+    if start.len() == length {
+        return inspect(start);
+    }
+    Ok(SealedHead::of(&envelope::read_recipients(start, length)?))
+}
+
+impl SealedHead {
+    fn of(recipients: &[recipient::Info<'_>]) -> Self {
+        let device = recipients.iter().find_map(|info| match info {
+            recipient::Info::Device { id, .. } => Some(*id),
+            _ => None,
+        });
+        let institutions = recipients.len() - usize::from(device.is_some());
+        Self { version: 1, device, institutions }
+    }
 }
 
 /// The object inside, opened with the device's key. An inner signature is taken off and its digest checked; whose it is, is

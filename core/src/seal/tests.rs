@@ -142,7 +142,14 @@ fn the_device_opens_what_it_sealed() {
         for recipients in [to(&device), to_all(&device)] {
             let sealed = sealed(&object(length), &recipients);
             let institutions = recipients.institutions.len();
-            assert_eq!(inspect(&sealed), Ok(SealedHead { version: 1, device: Some(*device.id()), institutions }));
+            let head = SealedHead { version: 1, device: Some(*device.id()), institutions };
+            assert_eq!(inspect(&sealed), Ok(head));
+            for start in [sealed.len(), sealed.len() - 1, sealed.len() - 18] {
+                let length = sealed.len() as u64;
+                assert_eq!(inspect_start(&sealed[..start], length), Ok(head));
+                assert!(inspect_start(&sealed[..start], length - 1).is_err());
+                assert!(inspect_start(&sealed[..start], length + 1).is_err());
+            }
             assert!(*open(&sealed, &device).unwrap() == object(length));
             assert!(length < 16 || memchr::memmem::find(&sealed, &object(16)).is_none(), "the object can be seen");
         }

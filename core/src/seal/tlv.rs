@@ -54,6 +54,8 @@ pub(super) fn set_of(tag: u8, mut members: Vec<Vec<u8>>) -> Vec<u8> {
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
+    /// So many bytes follow that are not at hand.
+    beyond: usize,
 }
 
 /// One element.
@@ -67,16 +69,21 @@ pub(super) struct Element<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
+        Self::start(bytes, 0)
+    }
+
+    /// Reads the start of something that goes on for so many bytes more.
+    pub(super) fn start(bytes: &'a [u8], beyond: usize) -> Self {
+        Self { rest: bytes, beyond }
     }
 
     pub(super) fn is_empty(self) -> bool {
-        self.rest.is_empty()
+        self.length() == 0
     }
 
     /// Bytes that are left.
     pub(super) fn length(self) -> usize {
-        self.rest.len()
+        self.rest.len() + self.beyond
     }
 
     pub(super) fn peek(self) -> Option<u8> {
@@ -98,9 +105,17 @@ impl<'a> Reader<'a> {
         if element.tag == tag { Ok(element.content) } else { Err(SealError::Damaged) }
     }
 
-    /// The elements inside the next one, which has this tag.
+    /// The elements inside the next one, which has this tag. It need not be there whole.
     pub(super) fn inside(&mut self, tag: u8) -> Result<Self, SealError> {
-        self.content(tag).map(Self::new)
+        let (start, end) = extent(self.rest)?;
+        let beyond = end.saturating_sub(self.rest.len());
+        if beyond == 0 {
+            return self.content(tag).map(Self::new);
+        }
+        let left = self.beyond.checked_sub(beyond).filter(|_| self.peek() == Some(tag)).ok_or(SealError::Damaged)?;
+        let inside = self.rest.get(start..).ok_or(SealError::Damaged)?;
+        *self = Self::start(&[], left);
+        Ok(Self::start(inside, beyond))
     }
 
     /// Takes the next element, which marks the version: with another value the rest means something else.

@@ -34,6 +34,8 @@ impl Uploader {
 
     fn sealed_request(&self, held: &mut Held) -> Result<UploadRequest, Setback> {
         self.out_of_quarantine(&held.progress)?;
+        // Captured while no certificate was valid, it is of no use to any gateway.
+        held.claim.seal_to_institutions().map_err(setback)?;
         let sealed = held.claim.sealed().map_err(setback)?;
         let digest = format!("sha-256={}", base64(&sha256(&sealed)));
         let headers = vec![

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::error::{KeystoreError, UploadError};
 use crate::outbox::simulated::{Machine, World};
 use crate::outbox::{Block, ItemId, Outbox, Reason, State};
+use crate::seal::Institution;
 
 static_assertions::assert_not_impl_any!(UploadRequest: Debug, Display, serde::Serialize);
 static_assertions::assert_not_impl_any!(UploadTask: Debug, Display, serde::Serialize);
@@ -29,7 +30,8 @@ struct Ward {
 
 impl Ward {
     fn new(policy: Policy, confirm: Confirm) -> Self {
-        let (machine, world) = (Machine::new(None), World::new(1));
+        let institutions = if policy == Policy::Sealed { vec![World::institution()] } else { Vec::new() };
+        let (machine, world) = (Machine::new(None), World { institutions, ..World::new(1) });
         let outbox = Arc::new(world.open(&machine, None).unwrap());
         let destination = Destination::new("https://archive.example/rs", policy).unwrap().confirm(confirm);
         let uploader = Uploader::new(Arc::clone(&outbox), destination, Arc::new(TinyObjects));
@@ -38,6 +40,14 @@ impl Ward {
 
     fn add(&self, photo: u64) -> ItemId {
         self.outbox.add(&tiny(photo, "vl", &format!("2.25.{photo}"))).unwrap()
+    }
+
+    /// The process ends, and another starts.
+    fn restart(&mut self) {
+        self.machine.kill_all();
+        self.outbox = Arc::new(self.world.open(&self.machine, None).unwrap());
+        let destination = self.uploader.destination().clone();
+        self.uploader = Uploader::new(Arc::clone(&self.outbox), destination, Arc::new(TinyObjects));
     }
 
     /// The next request; time passes until there is one, `None`: there is nothing to do.
@@ -244,7 +254,9 @@ fn a_key_that_is_lost_loses_no_photo_and_stops_no_sealed_upload() {
         (KeystoreError::Unavailable, State::Blocked(Block::Key)),
         (KeystoreError::Invalidated, State::Poison(Reason::Unopenable)),
     ] {
-        let before = Ward::new(Policy::Direct, Confirm::Found);
+        let mut before = Ward::new(Policy::Direct, Confirm::Found);
+        before.world.institutions = vec![World::institution()];
+        before.restart();
         let id = before.add(1);
         before.world.keystore.as_ref().unwrap().set(Some(trouble));
         before.machine.kill_all();
@@ -256,6 +268,94 @@ fn a_key_that_is_lost_loses_no_photo_and_stops_no_sealed_upload() {
         outbox.retry(&id).unwrap();
         let uploader = Uploader::new(Arc::clone(&outbox), to(Policy::Sealed), Arc::new(TinyObjects));
         assert!(matches!(uploader.next_upload(None).unwrap(), UploadTask::Send(_)), "{trouble:?}");
+    }
+}
+
+/// A certificate of which only the last day was changed. No chain is followed, so that nobody minds.
+fn expired() -> Institution {
+    let (_, mut certificate) = der::pem::decode_vec(include_bytes!("../seal/golden/p384.crt")).unwrap();
+    let last = memchr::memmem::find(&certificate, b"21261031").unwrap();
+    certificate[last..][..8].copy_from_slice(b"20261231");
+    Institution::from_certificate(&certificate).unwrap()
+}
+
+/// A ward whose only certificate has expired, and a photo that was captured nevertheless.
+fn after_the_last_day() -> (Ward, ItemId) {
+    let mut ward = Ward::new(Policy::Sealed, Confirm::Found);
+    ward.world.institutions = vec![expired()];
+    ward.restart();
+    let id = ward.add(1);
+    (ward, id)
+}
+
+fn photo_file(ward: &Ward) -> (String, Vec<u8>) {
+    ward.machine.files().into_iter().find(|(path, _)| path.starts_with("items/")).unwrap()
+}
+
+#[test]
+fn what_was_captured_while_no_certificate_was_valid_is_sealed_anew_and_stored_once() {
+    let (mut ward, id) = after_the_last_day();
+    let before = photo_file(&ward);
+    assert!(ward.world.open_as_institution(&ward.machine, &before.1).is_none());
+    // Nobody is asked to open what nobody can.
+    for _ in 0..5 {
+        let UploadTask::Wait(wait) = ward.uploader.next_upload(None).unwrap() else { panic!() };
+        assert_eq!(ward.state(id), Some(State::Blocked(Block::Key)));
+        ward.world.clock.pass(wait);
+    }
+    assert!(photo_file(&ward) == before);
+
+    ward.world.institutions = vec![expired(), World::institution()];
+    ward.restart();
+    let mut stored = Vec::new();
+    let mut requests = 0;
+    while let Some(request) = ward.next() {
+        requests += 1;
+        let mut body = Vec::new();
+        request.body.write_to(&mut body).unwrap();
+        // The bytes are those on disk: they are the same ones at every attempt.
+        assert!(photo_file(&ward).1 == body);
+        let object = ward.world.open_as_institution(&ward.machine, &body).unwrap();
+        assert!(object.as_slice() == tiny(1, "vl", "2.25.1"));
+        if !stored.contains(&object) {
+            stored.push(object);
+        }
+        match requests {
+            // It is stored, and the answer is lost; then the process ends, too.
+            1 => drop(ward.uploader.finish_upload(request.id, UploadResult::Ambiguous)),
+            2 => ward.restart(),
+            _ => {
+                let said = format!(r#"{{"item":"{}","stored":true}}"#, hexadecimal(&sha256(&body)));
+                assert_eq!(ward.answer(&request, 200, &said), Outcome::Stored);
+            }
+        }
+    }
+    assert_eq!((requests, stored.len(), ward.state(id)), (3, 1, None));
+    assert!(ward.machine.files().iter().all(|(path, _)| path.starts_with("keys/")));
+}
+
+#[test]
+fn what_cannot_be_sealed_anew_waits_or_is_kept_as_what_nobody_opens() {
+    for (trouble, state) in [
+        (Some(KeystoreError::Locked), State::Blocked(Block::Key)),
+        (Some(KeystoreError::Unavailable), State::Blocked(Block::Key)),
+        (Some(KeystoreError::Invalidated), State::Poison(Reason::Unopenable)),
+        (None, State::Blocked(Block::Disk)),
+    ] {
+        let (mut ward, id) = after_the_last_day();
+        let before = photo_file(&ward);
+        ward.world.institutions = vec![World::institution()];
+        ward.world.keystore.as_ref().unwrap().set(trouble);
+        ward.machine.set_room(Some(ward.machine.used()));
+        ward.restart();
+        assert!(!matches!(ward.uploader.next_upload(None).unwrap(), UploadTask::Send(_)), "{trouble:?}");
+        assert_eq!(ward.state(id), Some(state));
+        assert!(photo_file(&ward) == before);
+        // Nothing is lost by it.
+        ward.world.keystore.as_ref().unwrap().set(None);
+        ward.machine.set_room(None);
+        ward.restart();
+        assert!(ward.next().is_some());
     }
 }
 

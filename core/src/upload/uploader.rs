@@ -625,7 +625,14 @@ pub(super) fn setback(error: OutboxError) -> Setback {
     let poison = |reason| Setback(State::Poison(reason), Duration::MAX);
     match error {
         OutboxError::Unopenable => poison(Reason::Unopenable),
-        OutboxError::Seal(SealError::Keystore(_)) => Setback(State::Blocked(Block::Key), DEVICE_BACKOFF),
+        OutboxError::Seal(
+            SealError::Keystore(_)
+            | SealError::NoRecipient
+            | SealError::TooManyRecipients
+            | SealError::CertificateUnsupported(_)
+            | SealError::CertificateExpired
+            | SealError::CertificateNotYetValid,
+        ) => Setback(State::Blocked(Block::Key), DEVICE_BACKOFF),
         OutboxError::Seal(SealError::NoRandomness) => NO_RANDOMNESS,
         OutboxError::Seal(SealError::UnknownVersion) => poison(Reason::UnknownVersion),
         OutboxError::Seal(_) => poison(Reason::Damaged),
