@@ -79,12 +79,12 @@ struct ExportArgs {
 }
 
 impl Place {
-    /// Nothing is made where nothing is.
-    pub(crate) fn open(&self) -> Result<Custody, Failure> {
+    /// Nothing is made where nothing is. What is sealed anew is sealed to those certificates, too.
+    pub(crate) fn open(&self, recipients: &[PathBuf]) -> Result<Custody, Failure> {
         if !self.folder.join("items").is_dir() {
             return Err(Failure::usage("no-outbox", "there is no outbox"));
         }
-        custody::open(&self.folder, self.keystore.as_deref(), &[])
+        custody::open(&self.folder, self.keystore.as_deref(), recipients)
     }
 }
 
@@ -92,7 +92,7 @@ impl OutboxArgs {
     pub(crate) fn run(&self, console: &mut Console) -> Result<(), Failure> {
         match &self.command {
             OutboxCommand::List(args) => {
-                for item in args.place.open()?.outbox().items()? {
+                for item in args.place.open(&[])?.outbox().items()? {
                     say(console, &item, args.json);
                 }
                 Ok(())
@@ -130,7 +130,7 @@ impl ItemsArgs {
         let parse =
             |text: &String| ItemId::parse(text).ok_or_else(|| Failure::usage("item", "not the name of an item"));
         let ids = self.items.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-        let custody = self.place.open()?;
+        let custody = self.place.open(&[])?;
         for id in ids {
             match act(&custody, &id) {
                 Ok(()) => console.say(&format!("{id}: {done}")),

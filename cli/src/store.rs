@@ -41,6 +41,9 @@ pub(crate) struct StoreArgs {
     /// The institution's gateway: items leave as they are sealed
     #[arg(long, value_name = "URL", group = "destination")]
     gateway: Option<String>,
+    /// Certificate (PEM or DER) of the institution: items that were captured without any are sealed to it first; may be given several times
+    #[arg(long, value_name = "CERT.pem", conflicts_with = "archive")]
+    recipient: Vec<PathBuf>,
     /// How sure it must be that the archive has a photo before it is erased here
     #[arg(long, value_name = "LEVEL", default_value = "found", value_parser = choice(CONFIRM), conflicts_with = "gateway")]
     confirm: Confirm,
@@ -88,7 +91,7 @@ impl StoreArgs {
         let destination = self.destination()?;
         let driver = HttpDriver::new(self.options()?)?;
         let tokens = self.tokens()?;
-        let custody = self.outbox.open()?;
+        let custody = self.outbox.open(&self.recipient)?;
         let outbox = custody.outbox();
         let uploader = Uploader::new(Arc::clone(outbox), destination, Arc::new(DicomObjects));
         let progress = Progress::new(outbox.items()?.len() as u64);

@@ -92,9 +92,16 @@ fn a_gateway_gets_sealed_items_and_nothing_readable_is_left() {
     captured(&place, 2);
     let refuses = Act::reply(Kind::Store, moulage_tests::dicomweb::Reply::empty(401));
     let server = FaultServer::start([refuses]);
-    let refused = store(&place, &["--gateway", &server.url(), "--wait", "0", "--concurrency", "1"]);
+    let to_gateway = ["--gateway", &server.url(), "--wait", "0", "--concurrency", "1"];
+    // Sealed to this computer alone they are of no use to a gateway.
+    let kept = store(&place, &to_gateway);
+    assert_ne!(kept.code, 0, "{}{}", kept.out, kept.err);
+    assert_eq!(server.left(), 1);
+    let certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/src/seal/golden/p256.crt");
+    let refused = store(&place, &[&to_gateway[..], &["--recipient", certificate]].concat());
     assert_eq!(refused.code, 3, "{}{}", refused.out, refused.err);
-    assert_nothing_readable(&place, &[&refused]);
+    assert_eq!(server.left(), 0);
+    assert_nothing_readable(&place, &[&kept, &refused]);
     let listed = place.run(["outbox", "list", "--outbox", "outbox", "--json"]);
     let items: Vec<String> =
         listed.lines().iter().map(|line| line["item"].as_str().expect("a name").to_owned()).collect();
