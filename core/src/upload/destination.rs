@@ -75,8 +75,10 @@ impl Destination {
     }
 }
 
-/// What leaves the device.
+/// What leaves the device. A third way will join: objects whose identity only the holder of a key can read (Encrypted Attributes
+/// Sequence, PS3.15 E.1.1), to any archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Policy {
     /// The object itself, by STOW-RS (PS3.18 10.5) to any DICOMweb archive.
     Direct,
