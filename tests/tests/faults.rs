@@ -28,7 +28,7 @@ const IDLE: Duration = Duration::from_millis(300);
 /// Of the clock that the outbox goes by, and of the real one, between two drains.
 const STEP: (Duration, Duration) = (Duration::from_secs(20), Duration::from_millis(20));
 /// An act that never stops.
-const ALWAYS: usize = 60;
+const ALWAYS: usize = 400;
 const OBJECT_BYTES: usize = 5000;
 const TOKEN: &str = "canary-token-5f3a";
 

@@ -643,6 +643,14 @@ impl World {
         Institution::from_certificate(include_bytes!("../seal/golden/p256.crt")).unwrap()
     }
 
+    /// One of whose certificate only the last day was changed. No chain is followed, so that nobody minds.
+    pub(crate) fn expired_institution() -> Institution {
+        let (_, mut certificate) = der::pem::decode_vec(include_bytes!("../seal/golden/p384.crt")).unwrap();
+        let last = memchr::memmem::find(&certificate, b"21261031").unwrap();
+        certificate[last..][..8].copy_from_slice(b"20261231");
+        Institution::from_certificate(&certificate).unwrap()
+    }
+
     /// What an institution that this was sealed to would find in it; `None`: it was sealed to none, or is damaged. The simulation opens it with the device's
     /// key.
     pub(crate) fn open_as_institution(&self, machine: &Machine, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {

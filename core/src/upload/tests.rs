@@ -10,7 +10,6 @@ use crate::clock::Clock;
 use crate::error::{KeystoreError, UploadError};
 use crate::outbox::simulated::{Machine, World};
 use crate::outbox::{Block, ItemId, Outbox, Reason, State};
-use crate::seal::Institution;
 
 static_assertions::assert_not_impl_any!(UploadRequest: Debug, Display, serde::Serialize);
 static_assertions::assert_not_impl_any!(UploadTask: Debug, Display, serde::Serialize);
@@ -271,18 +270,10 @@ fn a_key_that_is_lost_loses_no_photo_and_stops_no_sealed_upload() {
     }
 }
 
-/// A certificate of which only the last day was changed. No chain is followed, so that nobody minds.
-fn expired() -> Institution {
-    let (_, mut certificate) = der::pem::decode_vec(include_bytes!("../seal/golden/p384.crt")).unwrap();
-    let last = memchr::memmem::find(&certificate, b"21261031").unwrap();
-    certificate[last..][..8].copy_from_slice(b"20261231");
-    Institution::from_certificate(&certificate).unwrap()
-}
-
 /// A ward whose only certificate has expired, and a photo that was captured nevertheless.
 fn after_the_last_day() -> (Ward, ItemId) {
     let mut ward = Ward::new(Policy::Sealed, Confirm::Found);
-    ward.world.institutions = vec![expired()];
+    ward.world.institutions = vec![World::expired_institution()];
     ward.restart();
     let id = ward.add(1);
     (ward, id)
@@ -305,7 +296,7 @@ fn what_was_captured_while_no_certificate_was_valid_is_sealed_anew_and_stored_on
     }
     assert!(photo_file(&ward) == before);
 
-    ward.world.institutions = vec![expired(), World::institution()];
+    ward.world.institutions = vec![World::expired_institution(), World::institution()];
     ward.restart();
     let mut stored = Vec::new();
     let mut requests = 0;
