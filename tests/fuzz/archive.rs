@@ -1,15 +1,14 @@
 //! An archive that answers with any bytes, and an uploader that must not believe it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use moulage::clock::{Clock, SystemRandomness};
+use moulage::clock::SystemRandomness;
 use moulage::outbox::{FileStorage, Limits, Outbox, Parts};
-use moulage::seal::{Keystore, KeystoreError};
 use moulage::upload::{Confirm, Destination, Outcome, Policy, Step, UploadResult, UploadTask, Uploader};
 use moulage_tests::answers::{LineObjects, first_object};
-use zeroize::Zeroizing;
+use moulage_tests::desktop::OpenKeystore;
+use moulage_tests::ward::HandClock;
 
 /// An outbox in a folder of its own, used again and again.
 pub struct Archive {
@@ -22,7 +21,7 @@ impl Archive {
     /// An empty one.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let clock = Arc::new(HandClock::default());
+        let clock = Arc::new(HandClock::at(chrono::DateTime::UNIX_EPOCH.fixed_offset()));
         let parts = Parts {
             storage: Arc::new(FileStorage::new(folder.path()).expect("a folder of our own")),
             keystore: Some(Arc::new(OpenKeystore)),
@@ -56,7 +55,7 @@ impl Archive {
                         return true;
                     }
                 }
-                Ok(UploadTask::Wait(wait)) => self.clock.pass(wait),
+                Ok(UploadTask::Wait(wait)) => self.clock.advance(wait + Duration::from_millis(1)),
                 _ => break,
             }
         }
@@ -70,35 +69,4 @@ fn sound(step: Step) -> UploadResult {
         _ => r#"[{"00080018":{"Value":["2.25.7777777"]},"00100020":{"Value":["CANARY-0815"]}}]"#,
     };
     UploadResult::Response { status: 200, headers: Vec::new(), body: body.into() }
-}
-
-#[derive(Default)]
-struct HandClock(AtomicU64);
-
-impl HandClock {
-    fn pass(&self, time: Duration) {
-        self.0.fetch_add(time.as_millis() as u64 + 1, Ordering::Relaxed);
-    }
-}
-
-impl Clock for HandClock {
-    fn now(&self) -> chrono::DateTime<chrono::FixedOffset> {
-        chrono::DateTime::UNIX_EPOCH.fixed_offset() + self.elapsed()
-    }
-
-    fn elapsed(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::Relaxed))
-    }
-}
-
-struct OpenKeystore;
-
-impl Keystore for OpenKeystore {
-    fn seal(&self, _associated_data: &[u8], secret: &[u8]) -> Result<Vec<u8>, KeystoreError> {
-        Ok(secret.to_vec())
-    }
-
-    fn unseal(&self, _associated_data: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
-        Ok(Zeroizing::new(sealed.to_vec()))
-    }
 }

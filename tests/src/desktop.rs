@@ -4,15 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, FixedOffset, Utc};
+use chrono::{DateTime, FixedOffset, Local};
 use moulage::clock::{Clock, SystemRandomness};
 use moulage::error::{KeystoreError, OutboxError, StorageError};
 use moulage::outbox::{FileStorage, Limits, Outbox, Parts};
 use moulage::seal::Keystore;
 use zeroize::Zeroizing;
 
-/// Keeps the device's key as it is.
-struct OpenKeystore;
+/// Keeps the device's key as it is: it hides nothing.
+pub struct OpenKeystore;
 
 impl Keystore for OpenKeystore {
     fn seal(&self, _associated_data: &[u8], secret: &[u8]) -> Result<Vec<u8>, KeystoreError> {
@@ -24,11 +24,18 @@ impl Keystore for OpenKeystore {
     }
 }
 
-struct DesktopClock(Instant);
+/// The computer's clock.
+pub struct DesktopClock(Instant);
+
+impl Default for DesktopClock {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
 
 impl Clock for DesktopClock {
     fn now(&self) -> DateTime<FixedOffset> {
-        Utc::now().fixed_offset()
+        Local::now().fixed_offset()
     }
 
     fn elapsed(&self) -> Duration {
@@ -49,7 +56,7 @@ pub fn parts(folder: &Path) -> Result<Parts, StorageError> {
         keystore: Some(Arc::new(OpenKeystore)),
         institutions: Vec::new(),
         signer: None,
-        clock: Arc::new(DesktopClock(Instant::now())),
+        clock: Arc::new(DesktopClock::default()),
         randomness: Arc::new(SystemRandomness),
         observer: None,
     })

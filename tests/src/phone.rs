@@ -3,23 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use chrono::{DateTime, FixedOffset, Local};
 use moulage::capture::DicomObjects;
-use moulage::clock::{Clock, SystemRandomness};
+use moulage::clock::SystemRandomness;
 use moulage::dicom::SopClass;
 use moulage::error::HttpError;
 use moulage::outbox::{FileStorage, Limits, Outbox, Parts};
 use moulage::patient::{Encounter, Patient};
 use moulage::photo::{PrepareOptions, prepare};
-use moulage::seal::{Institution, Keystore, KeystoreError};
+use moulage::seal::Institution;
 use moulage::upload::http::{HttpDriver, HttpOptions, Roots, TokenSource, Tokens};
 use moulage::upload::{AccessToken, Destination, Uploader};
 use moulage::{Device, Session};
 use tempfile::TempDir;
-use zeroize::Zeroizing;
 
+use crate::desktop::{DesktopClock, OpenKeystore};
 use crate::jpeg::{Coding, encode};
 use crate::orthanc::md5;
 use crate::scene::scene;
@@ -44,10 +43,10 @@ impl Phone {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let parts = Parts {
             storage: Arc::new(FileStorage::new(&folder.path().join("outbox")).expect("a folder of our own")),
-            keystore: Some(Arc::new(Clear)),
+            keystore: Some(Arc::new(OpenKeystore)),
             institutions,
             signer: None,
-            clock: Arc::new(Now(Instant::now())),
+            clock: Arc::new(DesktopClock::default()),
             randomness: Arc::new(SystemRandomness),
             observer: None,
         };
@@ -102,7 +101,7 @@ impl Phone {
 pub fn objects(count: usize, width: usize, height: usize) -> impl Iterator<Item = (String, Vec<u8>)> {
     let patient = Patient::new(IDENTITY[0], "City Hospital").and_then(|patient| patient.patient_name(IDENTITY[1]));
     let device = Device { device_serial_number: "installation-1".into(), ..Device::default() };
-    let (clock, randomness) = (Arc::new(Now(Instant::now())), Arc::new(SystemRandomness));
+    let (clock, randomness) = (Arc::new(DesktopClock::default()), Arc::new(SystemRandomness));
     let patient = patient.expect("an invented patient");
     let mut session = Session::begin(patient, Encounter::default(), device, clock, randomness).expect("randomness");
     let file = encode(&scene(width, height), Coding::default());
@@ -112,31 +111,6 @@ pub fn objects(count: usize, width: usize, height: usize) -> impl Iterator<Item 
         let instance = session.capture(&photo, &view).expect("an object");
         (instance.sop_instance_uid().to_owned(), instance.into_bytes())
     })
-}
-
-struct Now(Instant);
-
-impl Clock for Now {
-    fn now(&self) -> DateTime<FixedOffset> {
-        Local::now().fixed_offset()
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
-
-/// Protects nothing: the test does not look for keys.
-struct Clear;
-
-impl Keystore for Clear {
-    fn seal(&self, _: &[u8], secret: &[u8]) -> Result<Vec<u8>, KeystoreError> {
-        Ok(secret.to_vec())
-    }
-
-    fn unseal(&self, _: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
-        Ok(Zeroizing::new(sealed.to_vec()))
-    }
 }
 
 struct Always(AccessToken);

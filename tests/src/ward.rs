@@ -80,26 +80,40 @@ impl Default for Ward {
 }
 
 /// A clock that moves when it is told to.
-#[derive(Default)]
-pub struct HandClock(Mutex<Duration>);
+pub struct HandClock {
+    begun: DateTime<FixedOffset>,
+    passed: Mutex<Duration>,
+}
 
 impl HandClock {
+    /// It stands here.
+    #[must_use]
+    pub fn at(begun: DateTime<FixedOffset>) -> Self {
+        Self { begun, passed: Mutex::default() }
+    }
+
     /// Later by this.
     ///
     /// # Panics
     /// When another thread did with the clock in its hands.
     pub fn advance(&self, by: Duration) {
-        *self.0.lock().expect("nobody panics with it") += by;
+        *self.passed.lock().expect("nobody panics with it") += by;
+    }
+}
+
+impl Default for HandClock {
+    fn default() -> Self {
+        Self::at(DateTime::parse_from_rfc3339("2026-03-14T09:26:53+01:00").expect("a moment"))
     }
 }
 
 impl Clock for HandClock {
     fn now(&self) -> DateTime<FixedOffset> {
-        DateTime::parse_from_rfc3339("2026-03-14T09:26:53+01:00").expect("a moment") + self.elapsed()
+        self.begun + self.elapsed()
     }
 
     fn elapsed(&self) -> Duration {
-        *self.0.lock().expect("nobody panics with it")
+        *self.passed.lock().expect("nobody panics with it")
     }
 }
 

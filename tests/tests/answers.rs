@@ -1,20 +1,20 @@
 //! Every answer of `tests/scenarios/answers.json`, without a network.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::{DateTime, FixedOffset};
+use chrono::DateTime;
 use moulage::clock::{Clock, SystemRandomness};
-use moulage::error::{KeystoreError, UploadError};
+use moulage::error::UploadError;
 use moulage::outbox::{Change, FileStorage, Limits, Outbox, OutboxEvent, OutboxObserver, Parts, State};
-use moulage::seal::{Institution, Keystore};
+use moulage::seal::Institution;
 use moulage::upload::{
     AccessToken, Confirm, Destination, NotSent, Policy, Step, UploadRequest, UploadResult, UploadTask, Uploader,
 };
 use moulage_tests::answers::{Answer, LineObjects, Scenario, first_object, scenarios};
-use zeroize::Zeroizing;
+use moulage_tests::desktop::OpenKeystore;
+use moulage_tests::ward::HandClock;
 
 const CERTIFICATE: &[u8] = include_bytes!("../../core/src/seal/golden/p256.crt");
 
@@ -55,7 +55,8 @@ struct Host<'a> {
 impl<'a> Host<'a> {
     fn new(scenario: &'a Scenario, variant: Variant) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { scenario, variant, folder, clock: Arc::default(), log: Arc::default(), tokens: 0 }
+        let clock = HandClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap().fixed_offset());
+        Self { scenario, variant, folder, clock: Arc::new(clock), log: Arc::default(), tokens: 0 }
     }
 
     fn start(&self) -> (Arc<Outbox>, Uploader) {
@@ -148,7 +149,7 @@ impl<'a> Host<'a> {
             let token = AccessToken::new(format!("token-{}", self.tokens)).unwrap();
             match uploader.next_upload(Some(&token)) {
                 Ok(UploadTask::Send(request)) => return request,
-                Ok(UploadTask::Wait(wait)) => self.clock.pass(wait),
+                Ok(UploadTask::Wait(wait)) => self.clock.advance(wait),
                 Ok(UploadTask::Done) => panic!("{}: nothing to send", self.scenario.name),
                 Err(UploadError::Unauthorized) => self.tokens += 1,
                 Err(e) => panic!("{}: {e}", self.scenario.name),
@@ -195,41 +196,10 @@ fn respond(answer: &Answer, request: &UploadRequest, current: &[u8]) -> (UploadR
 }
 
 #[derive(Default)]
-struct HandClock(AtomicU64);
-
-impl HandClock {
-    fn pass(&self, time: Duration) {
-        self.0.fetch_add(u64::try_from(time.as_nanos()).unwrap(), Ordering::Relaxed);
-    }
-}
-
-impl Clock for HandClock {
-    fn now(&self) -> DateTime<FixedOffset> {
-        DateTime::from_timestamp(1_800_000_000, 0).unwrap().fixed_offset() + self.elapsed()
-    }
-
-    fn elapsed(&self) -> Duration {
-        Duration::from_nanos(self.0.load(Ordering::Relaxed))
-    }
-}
-
-#[derive(Default)]
 struct Log(Mutex<Vec<OutboxEvent>>);
 
 impl OutboxObserver for Log {
     fn on_event(&self, event: &OutboxEvent) {
         self.0.lock().unwrap().push(*event);
-    }
-}
-
-struct OpenKeystore;
-
-impl Keystore for OpenKeystore {
-    fn seal(&self, _associated_data: &[u8], secret: &[u8]) -> Result<Vec<u8>, KeystoreError> {
-        Ok(secret.to_vec())
-    }
-
-    fn unseal(&self, _associated_data: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
-        Ok(Zeroizing::new(sealed.to_vec()))
     }
 }

@@ -202,46 +202,21 @@ fn scenarios() -> Vec<Scenario> {
     add("gzip bomb, stored", vec![bomb()], Stored);
     add(
         "1 GiB, stored",
-        vec![Act {
-            commit: Some(Duration::ZERO),
-            end: End::Close,
-            ..Act::say(
-                Kind::Store,
-                Say::Repeat(
-                    b"HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n".to_vec(),
-                    vec![b'['; 1 << 20],
-                    1024,
-                ),
-            )
-        }],
+        vec![endless(b"HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n".to_vec(), vec![b'['; 1 << 20], 1024)],
         Stored,
     );
     add(
         "endless chunks, stored",
-        vec![Act {
-            commit: Some(Duration::ZERO),
-            end: End::Close,
-            ..Act::say(
-                Kind::Store,
-                Say::Repeat(
-                    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec(),
-                    b"1\r\n \r\n".repeat(1000),
-                    10_000,
-                ),
-            )
-        }],
+        vec![endless(
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec(),
+            b"1\r\n \r\n".repeat(1000),
+            10_000,
+        )],
         Stored,
     );
     add(
         "endless headers, stored",
-        vec![Act {
-            commit: Some(Duration::ZERO),
-            end: End::Close,
-            ..Act::say(
-                Kind::Store,
-                Say::Repeat(b"HTTP/1.1 200 OK\r\n".to_vec(), b"x-again: and again\r\n".repeat(1000), 10_000),
-            )
-        }],
+        vec![endless(b"HTTP/1.1 200 OK\r\n".to_vec(), b"x-again: and again\r\n".repeat(1000), 10_000)],
         Stored,
     );
     add(
@@ -363,6 +338,12 @@ fn gateway_scenarios() -> Vec<Scenario> {
 fn portal() -> Reply {
     let headers = vec![("content-type".into(), "text/html".into())];
     Reply { status: 200, headers, body: PORTAL.as_bytes().to_vec() }
+}
+
+/// An answer that begins, and goes on for longer than anybody listens; the object is stored.
+fn endless(begin: Vec<u8>, then: Vec<u8>, times: u64) -> Act {
+    let say = Say::Repeat(begin, then, times);
+    Act { commit: Some(Duration::ZERO), end: End::Close, ..Act::say(Kind::Store, say) }
 }
 
 /// A gzip member whose stored blocks would be 64 MiB: nobody here ever unpacks it.
