@@ -45,7 +45,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How long until another try where the device's storage failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
 /// How long the operating system may take over a copy that it was lent by a process that is gone.
-const LENT_FOR: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const LENT_FOR: Duration = Duration::from_secs(24 * 3600);
 /// What sealing adds to an object, with room to spare for several recipients and a signer's chain of certificates.
 const SEALING_ADDS: u64 = 256 * 1024;
 

@@ -14,7 +14,7 @@ use super::{hexadecimal, sha256};
 use crate::error::{OutboxError, SealError, UploadError};
 #[cfg(test)]
 use crate::outbox::simulated::PlantedBug;
-use crate::outbox::{Block, Claim, Confirmation, ItemId, Next, Outbox, Reason, State};
+use crate::outbox::{Block, Claim, Confirmation, ItemId, LENT_FOR, Next, Outbox, Reason, State};
 
 /// Longest time between two attempts.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(3600);
@@ -24,8 +24,6 @@ const DEVICE_BACKOFF: Duration = Duration::from_secs(60);
 const ATTENTION_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// How long until another look while all that is left is under way.
 const UNDER_WAY_BACKOFF: Duration = Duration::from_secs(1);
-/// How long the operating system may take over a background transfer.
-const LENT_FOR: Duration = Duration::from_secs(24 * 3600);
 /// How often an archive may say that it stored an object that it then has not.
 const MOST_BROKEN_PROMISES: u8 = 3;
 
