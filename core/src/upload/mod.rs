@@ -33,6 +33,8 @@ pub use task::{
 };
 pub use uploader::Uploader;
 
+use base64ct::{Base64, Encoding};
+
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     let mut sha256 = [0; 32];
@@ -46,14 +48,5 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 /// RFC 4648 4.
 fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().enumerate().fold(0u32, |bits, (at, byte)| bits | u32::from(*byte) << (16 - 8 * at));
-        let character = |at: usize| {
-            if at <= chunk.len() { char::from(ALPHABET[(bits >> (18 - 6 * at)) as usize & 63]) } else { '=' }
-        };
-        text.extend((0..4).map(character));
-    }
-    text
+    Base64::encode_string(bytes)
 }
